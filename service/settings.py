@@ -1,0 +1,182 @@
+"""Settings: the only reader of the environment."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from service.errors import MisconfiguredError
+
+PREFIX = "POSTBAG_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One variable of the environment, as the operator's table shows it."""
+
+    name: str
+    default: str
+    help: str
+    secret: bool = False
+
+
+SETTINGS = (
+    Setting(
+        name="DATA_DIR",
+        default=".postbag",
+        help="Folder of the embedded database and of the generated secret.",
+    ),
+    Setting(
+        name="DATABASE_URL",
+        default="",
+        help="SQLAlchemy URL; empty means SQLite in DATA_DIR. PostgreSQL: postgresql+psycopg://…",
+        secret=True,
+    ),
+    Setting(
+        name="SECRET",
+        default="",
+        help="Key for hashing e-mail addresses; empty means one generated in DATA_DIR. Set it when several hosts share a database.",
+        secret=True,
+    ),
+    Setting(name="HOST", default="127.0.0.1", help="Address to listen on."),
+    Setting(name="PORT", default="8765", help="Port to listen on."),
+    Setting(
+        name="PUBLIC_URL",
+        default="",
+        help="Address under which readers and staff reach this service; empty means http://HOST:PORT.",
+    ),
+    Setting(
+        name="WEIGHTS", default="", help="Folder of a weights version; empty means the one shipped."
+    ),
+    Setting(
+        name="SCORING_THREADS",
+        default="0",
+        help="Threads of the scorer; 0 means one for each core.",
+    ),
+    Setting(
+        name="SCORING_QUEUE",
+        default="512",
+        help="Comments that may wait for the scorer before new ones are answered 503.",
+    ),
+    Setting(
+        name="WORKER",
+        default="inside",
+        help="'inside' runs the worker in `serve`; 'separate' leaves it to `postbag worker`.",
+    ),
+    Setting(
+        name="TRUSTED_PROXIES",
+        default="",
+        help="Comma-separated addresses whose X-Forwarded-* headers count.",
+    ),
+    Setting(name="LOG_LEVEL", default="info", help="debug, info, warning or error."),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The configuration of one process, read once and passed in."""
+
+    data_dir: Path
+    database_url: str
+    secret: str
+    host: str
+    port: int
+    public_url: str
+    weights: Path | None
+    scoring_threads: int
+    scoring_queue: int
+    worker_inside: bool
+    trusted_proxies: tuple[str, ...]
+    log_level: str
+
+    def __repr__(self) -> str:
+        hidden = {"database_url", "secret"}
+        shown = (
+            f"{f.name}={'***' if f.name in hidden else getattr(self, f.name)!r}"
+            for f in fields(self)
+        )
+        return f"Settings({', '.join(shown)})"
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read and check every variable; raises MisconfiguredError with a sentence naming the wrong one."""
+    values = _values(os.environ if environ is None else environ)
+    data_dir = Path(values["DATA_DIR"])
+    host, port = values["HOST"], _number(values, "PORT", low=0, high=65535)
+    return Settings(
+        data_dir=data_dir,
+        database_url=values["DATABASE_URL"] or f"sqlite:///{data_dir / 'postbag.db'}",
+        secret=values["SECRET"] or _kept_secret(data_dir),
+        host=host,
+        port=port,
+        public_url=(values["PUBLIC_URL"] or f"http://{host}:{port}").rstrip("/"),
+        weights=Path(values["WEIGHTS"]) if values["WEIGHTS"] else None,
+        scoring_threads=_number(values, "SCORING_THREADS", low=0, high=256),
+        scoring_queue=_number(values, "SCORING_QUEUE", low=1, high=100_000),
+        worker_inside=_choice(values, "WORKER", ("inside", "separate")) == "inside",
+        trusted_proxies=tuple(p.strip() for p in values["TRUSTED_PROXIES"].split(",") if p.strip()),
+        log_level=_choice(values, "LOG_LEVEL", ("debug", "info", "warning", "error")),
+    )
+
+
+def _values(environ: Mapping[str, str]) -> dict[str, str]:
+    known = {setting.name for setting in SETTINGS}
+    files = {f"{setting.name}_FILE" for setting in SETTINGS if setting.secret}
+    for variable in environ:
+        name = variable.removeprefix(PREFIX)
+        if variable.startswith(PREFIX) and name not in known | files:
+            raise MisconfiguredError(
+                f"{variable} is not a setting of Postbag; `postbag doctor` lists them."
+            )
+    values = {
+        setting.name: environ.get(PREFIX + setting.name, setting.default) for setting in SETTINGS
+    }
+    for name in files:
+        path = environ.get(PREFIX + name)
+        if path:
+            try:
+                values[name.removesuffix("_FILE")] = Path(path).read_text().strip()
+            except OSError as error:
+                raise MisconfiguredError(
+                    f"{PREFIX}{name} names {path}, which cannot be read: {error.strerror}."
+                ) from error
+    return values
+
+
+def _number(values: dict[str, str], name: str, *, low: int, high: int) -> int:
+    try:
+        number = int(values[name])
+    except ValueError:
+        number = low - 1
+    if not low <= number <= high:
+        raise MisconfiguredError(
+            f"{PREFIX}{name} must be a whole number from {low} to {high}, not {values[name]!r}."
+        )
+    return number
+
+
+def _choice(values: dict[str, str], name: str, allowed: tuple[str, ...]) -> str:
+    if values[name] not in allowed:
+        raise MisconfiguredError(
+            f"{PREFIX}{name} must be one of {', '.join(allowed)}, not {values[name]!r}."
+        )
+    return values[name]
+
+
+def _kept_secret(data_dir: Path) -> str:
+    """The secret of an embedded installation, made at its first start and readable by its owner alone."""
+    path = data_dir / "secret"
+    if not path.exists():
+        data_dir.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f"secret.{secrets.token_hex(4)}")
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_hex(32))
+        # Two first starts at once: link refuses to overwrite, so both go on with the same secret.
+        try:
+            os.link(fresh, path)
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return path.read_text().strip()

@@ -1,0 +1,158 @@
+"""Engines, sessions and transactions: the only room that knows which database it is."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+T = TypeVar("T")
+
+# How long a writer waits for SQLite's single write lock before it gives up.
+BUSY_TIMEOUT_S = 20
+# Deadlock and serialization failure: the database's way of saying "again, please". Unique violations
+# are tried again too: the second attempt of a doubled request finds the row that the first one wrote.
+RETRIED_SQLSTATES = {"40001", "40P01", "23505"}
+RETRIED_SQLITE = ("UNIQUE constraint failed",)
+ATTEMPTS = 4
+# First half of PostgreSQL's two-number advisory locks, so that ours meet nobody else's.
+FEED_LOCK = 706_700
+POOL_SIZE = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Database:
+    """One engine, and the two kinds of transaction that anything here may open."""
+
+    engine: Engine
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """One transaction that reads: a steady picture of the data."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """One transaction that writes; on SQLite it holds the write lock from its first moment."""
+        engine = self.engine.execution_options(postbag_write=True)
+        with Session(engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def write(self, act: Callable[[Session], T]) -> T:
+        """Run `act` in one write transaction, again from the start when the database asks for it."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with self.writing() as session:
+                    return act(session)
+            except DBAPIError as error:
+                if attempt == ATTEMPTS or not _may_be_tried_again(error):
+                    raise
+                time.sleep(0.02 * attempt)
+        raise AssertionError("unreachable")
+
+    def read(self, act: Callable[[Session], T]) -> T:
+        """Run `act` in one read transaction."""
+        with self.reading() as session:
+            return act(session)
+
+    def is_alive(self) -> bool:
+        """Whether the database answers at all."""
+        try:
+            with self.engine.connect() as connection:
+                return connection.scalar(sa.select(1)) == 1
+        except DBAPIError:
+            return False
+
+    def dispose(self) -> None:
+        self.engine.dispose()
+
+
+def open_database(url: str) -> Database:
+    """An engine for `url` (SQLite file or PostgreSQL), set up the way that database wants to be used."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return Database(engine=_sqlite_engine(parsed))
+    return Database(engine=_postgresql_engine(parsed))
+
+
+def migration_engine(url: str) -> Engine:
+    """An engine for Alembic: on SQLite foreign keys are off, or a rebuilt parent table empties its children."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return sa.create_engine(parsed)
+    engine = _sqlite_engine(parsed, foreign_keys=False)
+    return engine.execution_options(postbag_write=True)
+
+
+def serialize_feed(session: Session, site_id: int) -> None:
+    """Let one transaction at a time append to a site's feed, so that ids are committed in order.
+
+    PostgreSQL hands out ids before commits, and a reader would step over a slower writer's event.
+    SQLite has one writer anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(
+            sa.text("SELECT pg_advisory_xact_lock(:room, :site)"),
+            {"room": FEED_LOCK, "site": site_id},
+        )
+
+
+def skip_locked(statement: "sa.Select[Any]") -> "sa.Select[Any]":
+    """Pass over rows another transaction holds; SQLite ignores the wish and has no need of it."""
+    return statement.with_for_update(skip_locked=True)
+
+
+def _sqlite_engine(url: URL, *, foreign_keys: bool = True) -> Engine:
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(
+        url,
+        pool_size=POOL_SIZE,
+        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, _record: Any) -> None:
+        # The driver must not open transactions of its own; BEGIN is ours (see begin below).
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        # FULL: NORMAL may lose an acknowledged commit when the power goes.
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA secure_delete=ON")
+        cursor.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("postbag_write", False)
+        # Two deferred transactions that read and then write fail with "database is locked"
+        # whatever the timeout; IMMEDIATE queues them instead.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgresql_engine(url: URL) -> Engine:
+    return sa.create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_size=POOL_SIZE,
+        max_overflow=8,
+        pool_pre_ping=True,
+        connect_args={"options": "-c timezone=UTC -c lock_timeout=20s"},
+    )
+
+
+def _may_be_tried_again(error: DBAPIError) -> bool:
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    return sqlstate in RETRIED_SQLSTATES or any(
+        words in str(error.orig) for words in RETRIED_SQLITE
+    )
