@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # PyTorch's own CPU build, for users without a GPU: make demo TORCH_CPU=1
 TORCH_INDEX := $(if $(TORCH_CPU),--index-url https://download.pytorch.org/whl/cpu,)
 
-.PHONY: demo demo-reset test lint types imports clean
+.PHONY: demo demo-reset test lint types imports lock clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/postbag demo
@@ -37,6 +37,13 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
 	$(BIN)/python -m pip install --quiet -r requirements-dev.lock
 	@touch $@
+
+# Both locks anew, after a change of dependencies in pyproject.toml.
+lock: $(VENV)/.installed-dev
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		pyproject.toml --extra dev --extra training --constraint requirements.lock --output-file requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -275,7 +275,7 @@ class Author(Table):
 
     id: Mapped[int] = _id()
     site_id: Mapped[int] = _ref("sites.id", index=False)
-    # "id:<the site's id>" or "email:<keyed hash>"
+    # Either "id:" and the site's own id, or "email:" and the keyed hash.
     subject: Mapped[str] = mapped_column(sa.String(220))
     created_at: Mapped[datetime]
 

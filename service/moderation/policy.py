@@ -1,0 +1,181 @@
+"""The policy: scores and facts in, a verdict with its reasons out. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from service.moderation.scores import Answer, Span
+
+
+class Action(StrEnum):
+    """What a verdict does with a comment."""
+
+    APPROVE = "approve"
+    HOLD = "hold"
+    REJECT = "reject"
+
+
+class Reason(StrEnum):
+    """Why a comment is held or rejected: the one taxonomy of verdicts and decisions."""
+
+    SPAM = "spam"
+    OFF_TOPIC = "off_topic"
+    ABUSIVE = "abusive"
+    THREAT = "threat"
+    HATEFUL = "hateful"
+    ECHO = "echo"
+    DUPLICATE = "duplicate"
+    INCOHERENT = "incoherent"
+    RULE = "rule"
+    NEW_AUTHOR = "new_author"
+    FLAGGED = "flagged"
+    TOO_LONG = "too_long"
+    ARTICLE_MODE = "article_mode"
+    UNSUPPORTED_LANGUAGE = "unsupported_language"
+    MODEL_UNAVAILABLE = "model_unavailable"
+    UNCERTAIN = "uncertain"
+    OTHER = "other"
+
+
+class FailPolicy(StrEnum):
+    """What happens to comments while the models cannot answer."""
+
+    ASK_A_PERSON = "ask_a_person"
+    WAIT_FOR_MODEL = "wait_for_model"
+    PUBLISH_THEN_RECHECK = "publish_then_recheck"
+
+
+# Reason → the score it is judged by. Off-topic is judged by what relevance lacks of 1.
+JUDGED_BY = {
+    Reason.SPAM: "spam",
+    Reason.OFF_TOPIC: "relevance",
+    Reason.ABUSIVE: "toxicity",
+    Reason.THREAT: "threat",
+    Reason.HATEFUL: "identity_attack",
+}
+# Where neither the site nor the model's test data name a threshold.
+CAUTIOUS_THRESHOLD = 0.8
+# How much harm a reason stands for when the queue is put in order; weights, not probabilities.
+HARM = {Reason.THREAT: 3.0, Reason.HATEFUL: 2.5, Reason.ABUSIVE: 2.0, Reason.SPAM: 1.0, Reason.OFF_TOPIC: 0.7}
+HARM_OF_OTHERS = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """One version of a site's policy. Empty thresholds mean those the model's test data suggest."""
+
+    version: int
+    hold: Mapping[Reason, float]
+    reject: Mapping[Reason, float]
+    hold_echoes: bool
+    fail: FailPolicy
+    wait_for_model_s: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Because:
+    """One reason of a verdict, with what it rests on."""
+
+    code: Reason
+    score: float | None = None
+    threshold: float | None = None
+    evidence: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ruling:
+    """What the policy makes of a revision."""
+
+    action: Action
+    reasons: tuple[Because, ...]
+    not_judged: tuple[Reason, ...]
+    priority: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What is known of a comment beside its scores."""
+
+    length: int
+    hold_all: bool = False
+
+
+def from_body(version: int, body: Mapping[str, Any]) -> Policy:
+    """A policy as its row holds it."""
+    return Policy(
+        version=version,
+        hold={Reason(code): value for code, value in body.get("hold", {}).items()},
+        reject={Reason(code): value for code, value in body.get("reject", {}).items()},
+        hold_echoes=body.get("hold_echoes", False),
+        fail=FailPolicy(body.get("fail", FailPolicy.ASK_A_PERSON)),
+        wait_for_model_s=body.get("wait_for_model_s", 900),
+    )
+
+
+def decide(answer: Answer, facts: Facts, policy: Policy) -> Ruling:
+    """Approve what is under every threshold, hold the rest, reject only where the site asked for it."""
+    reasons: list[Because] = []
+    rejected: list[Because] = []
+    not_judged: list[Reason] = []
+    for code, label in JUDGED_BY.items():
+        score = _severity(code, answer.scores.get(label))
+        if score is None:
+            not_judged.append(code)
+            continue
+        threshold = policy.hold.get(code, answer.thresholds.get(code, CAUTIOUS_THRESHOLD))
+        because = Because(code=code, score=score, threshold=threshold, evidence=_evidence(answer, label, facts))
+        if code in policy.reject and score >= policy.reject[code]:
+            rejected.append(because)
+        elif score >= threshold:
+            reasons.append(because)
+    reasons += _plain_reasons(answer, facts, policy)
+    reasons.sort(key=lambda because: -_harm(because))
+    if rejected:
+        return Ruling(action=Action.REJECT, reasons=(*rejected, *reasons), not_judged=tuple(not_judged), priority=0.0)
+    action = Action.HOLD if reasons else Action.APPROVE
+    priority = sum(_harm(because) for because in reasons)
+    return Ruling(action=action, reasons=tuple(reasons), not_judged=tuple(not_judged), priority=round(priority, 4))
+
+
+def without_model(policy: Policy) -> Ruling:
+    """The verdict on a comment that the models could not judge, where the policy does not wait."""
+    because = (Because(code=Reason.MODEL_UNAVAILABLE),)
+    publish = policy.fail is FailPolicy.PUBLISH_THEN_RECHECK
+    return Ruling(
+        action=Action.APPROVE if publish else Action.HOLD,
+        reasons=because,
+        not_judged=tuple(JUDGED_BY),
+        priority=HARM_OF_OTHERS,
+    )
+
+
+def _plain_reasons(answer: Answer, facts: Facts, policy: Policy) -> list[Because]:
+    everything = (Span(start=0, end=facts.length),)
+    plain: list[Because] = []
+    if facts.hold_all:
+        plain.append(Because(code=Reason.ARTICLE_MODE))
+    if not answer.supported:
+        plain.append(Because(code=Reason.UNSUPPORTED_LANGUAGE, evidence=everything))
+    if answer.too_long:
+        plain.append(Because(code=Reason.TOO_LONG, evidence=everything))
+    if policy.hold_echoes and answer.echo >= policy.hold.get(Reason.ECHO, CAUTIOUS_THRESHOLD):
+        repeats = tuple(repeat.comment for repeat in answer.repeats)
+        threshold = policy.hold.get(Reason.ECHO, CAUTIOUS_THRESHOLD)
+        plain.append(Because(code=Reason.ECHO, score=answer.echo, threshold=threshold, evidence=repeats))
+    return plain
+
+
+def _severity(code: Reason, score: float | None) -> float | None:
+    if score is None:
+        return None
+    return round(1 - score, 4) if code is Reason.OFF_TOPIC else score
+
+
+def _evidence(answer: Answer, label: str, facts: Facts) -> tuple[Span, ...]:
+    return answer.evidence.get(label) or (Span(start=0, end=facts.length),)
+
+
+def _harm(because: Because) -> float:
+    weight = HARM.get(because.code, HARM_OF_OTHERS)
+    return weight * (1.0 if because.score is None else because.score)
