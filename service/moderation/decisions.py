@@ -12,10 +12,18 @@ from service.storage.tables import Comment, Decision, EventKind, Note, State
 
 # Where a comment may go from where it stands; the only such table.
 TRANSITIONS: dict[State, frozenset[State]] = {
-    State.RECEIVED: frozenset({State.RECEIVED, State.HELD, State.APPROVED, State.REJECTED, State.WITHDRAWN, State.ERASED}),
-    State.HELD: frozenset({State.RECEIVED, State.HELD, State.APPROVED, State.REJECTED, State.WITHDRAWN, State.ERASED}),
-    State.APPROVED: frozenset({State.RECEIVED, State.HELD, State.APPROVED, State.REJECTED, State.WITHDRAWN, State.ERASED}),
-    State.REJECTED: frozenset({State.RECEIVED, State.HELD, State.APPROVED, State.REJECTED, State.WITHDRAWN, State.ERASED}),
+    State.RECEIVED: frozenset(
+        {State.RECEIVED, State.HELD, State.APPROVED, State.REJECTED, State.WITHDRAWN, State.ERASED}
+    ),
+    State.HELD: frozenset(
+        {State.RECEIVED, State.HELD, State.APPROVED, State.REJECTED, State.WITHDRAWN, State.ERASED}
+    ),
+    State.APPROVED: frozenset(
+        {State.RECEIVED, State.HELD, State.APPROVED, State.REJECTED, State.WITHDRAWN, State.ERASED}
+    ),
+    State.REJECTED: frozenset(
+        {State.RECEIVED, State.HELD, State.APPROVED, State.REJECTED, State.WITHDRAWN, State.ERASED}
+    ),
     State.WITHDRAWN: frozenset({State.ERASED}),
     State.ERASED: frozenset(),
 }
@@ -41,7 +49,9 @@ def move(
     was = comment.state
     if to not in TRANSITIONS[was]:
         raise Conflict(f"a comment that is {was} cannot become {to}", code="wrong_state")
-    guard = update(Comment).where(Comment.id == comment.id, Comment.state == was, Comment.revision == revision)
+    guard = update(Comment).where(
+        Comment.id == comment.id, Comment.state == was, Comment.revision == revision
+    )
     moved = session.scalar(
         guard.values(state=to, claim_person_id=None, claim_key_id=None, claim_until=None)
         .returning(Comment.id)
@@ -86,13 +96,20 @@ def move(
 
 def latest(session: Session, comment_id: int, *, revision: int | None = None) -> Decision | None:
     """The last entry of a comment's record, of one revision if asked."""
-    statement = select(Decision).where(Decision.comment_id == comment_id).order_by(Decision.id.desc()).limit(1)
+    statement = (
+        select(Decision)
+        .where(Decision.comment_id == comment_id)
+        .order_by(Decision.id.desc())
+        .limit(1)
+    )
     if revision is not None:
         statement = statement.where(Decision.revision == revision)
     return session.scalar(statement)
 
 
 def belongs_to_a_person(session: Session, comment_id: int, *, revision: int) -> bool:
-    """Whether someone, not the machine, decided last on this revision."""
+    """Whether someone, not the machine, ruled last on this revision; an edit is no ruling."""
     decision = latest(session, comment_id, revision=revision)
-    return decision is not None and (decision.person_id is not None or decision.key_id is not None)
+    if decision is None or decision.now is State.RECEIVED:
+        return False
+    return decision.person_id is not None or decision.key_id is not None

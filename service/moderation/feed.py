@@ -42,7 +42,13 @@ def append(
     serialize_feed(session, site_id)
     session.execute(
         insert(Event).values(
-            site_id=site_id, kind=kind, article_id=article_id, comment_id=comment_id, pick_id=pick_id, body=body, at=now
+            site_id=site_id,
+            kind=kind,
+            article_id=article_id,
+            comment_id=comment_id,
+            pick_id=pick_id,
+            body=body,
+            at=now,
         )
     )
 

@@ -24,7 +24,9 @@ class Caller:
     scopes: frozenset[Scope]
 
 
-def create(session: Session, site: Site, *, name: str, scopes: frozenset[Scope], now: datetime) -> str:
+def create(
+    session: Session, site: Site, *, name: str, scopes: frozenset[Scope], now: datetime
+) -> str:
     """A new key; the only time its text is seen."""
     secret = PREFIX + secrets.token_urlsafe(32)
     session.add(
@@ -44,16 +46,25 @@ def create(session: Session, site: Site, *, name: str, scopes: frozenset[Scope],
 def authenticate(session: Session, secret: str) -> Caller:
     """Who holds this key; raises Unauthorized if nobody does."""
     row = session.execute(
-        select(Key, Site.slug).join(Site, Site.id == Key.site_id).where(Key.sha256 == _hash(secret), Key.revoked_at.is_(None))
+        select(Key, Site.slug)
+        .join(Site, Site.id == Key.site_id)
+        .where(Key.sha256 == _hash(secret), Key.revoked_at.is_(None))
     ).first()
     if row is None:
         raise Unauthorized("this key is unknown or revoked")
     key, slug = row
-    return Caller(key_id=key.id, site_id=key.site_id, site=slug, scopes=frozenset(Scope(s) for s in key.scopes))
+    return Caller(
+        key_id=key.id,
+        site_id=key.site_id,
+        site=slug,
+        scopes=frozenset(Scope(s) for s in key.scopes),
+    )
 
 
 def list_of(session: Session, site: Site) -> list[Key]:
-    return list(session.scalars(select(Key).where(Key.site_id == site.id).order_by(Key.id).limit(1000)))
+    return list(
+        session.scalars(select(Key).where(Key.site_id == site.id).order_by(Key.id).limit(1000))
+    )
 
 
 def revoke(session: Session, site: Site, prefix: str, *, now: datetime) -> int:

@@ -48,7 +48,13 @@ def create(session: Session, email: str, *, name: str, password: str, now: datet
         raise Invalid("an e-mail address has an @")
     if find(session, email) is not None:
         raise Conflict("there is a person with this address already")
-    person = Person(email=email.strip().lower(), name=name, password=hasher.hash(password), created_at=now, disabled_at=None)
+    person = Person(
+        email=email.strip().lower(),
+        name=name,
+        password=hasher.hash(password),
+        created_at=now,
+        disabled_at=None,
+    )
     session.add(person)
     session.flush()  # the caller needs the person's id
     return person
@@ -89,7 +95,9 @@ def verify(session: Session, email: str, password: str, *, now: datetime) -> int
     """
     subject = hashlib.sha256(email.strip().lower().encode()).hexdigest()
     since = now - FAILURES_COUNT_FOR
-    failures = select(func.count()).where(SignInFailure.subject == subject, SignInFailure.at > since)
+    failures = select(func.count()).where(
+        SignInFailure.subject == subject, SignInFailure.at > since
+    )
     if (session.scalar(failures) or 0) >= FAILURES_ALLOWED:
         raise TooManyRequests("too many wrong passwords; try again in a quarter of an hour")
     person = find(session, email)
@@ -108,7 +116,9 @@ def sign_in(session: Session, person_id: int, *, now: datetime) -> str:
     token = secrets.token_urlsafe(32)
     session.execute(delete(SignIn).where(SignIn.expires_at <= now))
     session.execute(
-        insert(SignIn).values(person_id=person_id, sha256=_hash(token), created_at=now, expires_at=now + SIGN_IN_LASTS)
+        insert(SignIn).values(
+            person_id=person_id, sha256=_hash(token), created_at=now, expires_at=now + SIGN_IN_LASTS
+        )
     )
     return token
 
@@ -155,4 +165,3 @@ def _matches(hashed: str, password: str) -> bool:
 
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
-

@@ -57,7 +57,13 @@ JUDGED_BY = {
 # Where neither the site nor the model's test data name a threshold.
 CAUTIOUS_THRESHOLD = 0.8
 # How much harm a reason stands for when the queue is put in order; weights, not probabilities.
-HARM = {Reason.THREAT: 3.0, Reason.HATEFUL: 2.5, Reason.ABUSIVE: 2.0, Reason.SPAM: 1.0, Reason.OFF_TOPIC: 0.7}
+HARM = {
+    Reason.THREAT: 3.0,
+    Reason.HATEFUL: 2.5,
+    Reason.ABUSIVE: 2.0,
+    Reason.SPAM: 1.0,
+    Reason.OFF_TOPIC: 0.7,
+}
 HARM_OF_OTHERS = 0.5
 
 
@@ -124,7 +130,9 @@ def decide(answer: Answer, facts: Facts, policy: Policy) -> Ruling:
             not_judged.append(code)
             continue
         threshold = policy.hold.get(code, answer.thresholds.get(code, CAUTIOUS_THRESHOLD))
-        because = Because(code=code, score=score, threshold=threshold, evidence=_evidence(answer, label, facts))
+        because = Because(
+            code=code, score=score, threshold=threshold, evidence=_evidence(answer, label, facts)
+        )
         if code in policy.reject and score >= policy.reject[code]:
             rejected.append(because)
         elif score >= threshold:
@@ -132,10 +140,20 @@ def decide(answer: Answer, facts: Facts, policy: Policy) -> Ruling:
     reasons += _plain_reasons(answer, facts, policy)
     reasons.sort(key=lambda because: -_harm(because))
     if rejected:
-        return Ruling(action=Action.REJECT, reasons=(*rejected, *reasons), not_judged=tuple(not_judged), priority=0.0)
+        return Ruling(
+            action=Action.REJECT,
+            reasons=(*rejected, *reasons),
+            not_judged=tuple(not_judged),
+            priority=0.0,
+        )
     action = Action.HOLD if reasons else Action.APPROVE
     priority = sum(_harm(because) for because in reasons)
-    return Ruling(action=action, reasons=tuple(reasons), not_judged=tuple(not_judged), priority=round(priority, 4))
+    return Ruling(
+        action=action,
+        reasons=tuple(reasons),
+        not_judged=tuple(not_judged),
+        priority=round(priority, 4),
+    )
 
 
 def without_model(policy: Policy) -> Ruling:
@@ -162,7 +180,9 @@ def _plain_reasons(answer: Answer, facts: Facts, policy: Policy) -> list[Because
     if policy.hold_echoes and answer.echo >= policy.hold.get(Reason.ECHO, CAUTIOUS_THRESHOLD):
         repeats = tuple(repeat.comment for repeat in answer.repeats)
         threshold = policy.hold.get(Reason.ECHO, CAUTIOUS_THRESHOLD)
-        plain.append(Because(code=Reason.ECHO, score=answer.echo, threshold=threshold, evidence=repeats))
+        plain.append(
+            Because(code=Reason.ECHO, score=answer.echo, threshold=threshold, evidence=repeats)
+        )
     return plain
 
 

@@ -109,7 +109,9 @@ def to_json(answer: Answer) -> dict[str, Any]:
         "passage": _pair(answer.passage),
         "repeats": [[*_must(r.comment), *_must(r.source), r.origin] for r in answer.repeats],
         "quote": _pair(answer.quote),
-        "evidence": {label: [_must(span) for span in spans] for label, spans in answer.evidence.items()},
+        "evidence": {
+            label: [_must(span) for span in spans] for label, spans in answer.evidence.items()
+        },
         "thresholds": answer.thresholds,
     }
 
@@ -130,7 +132,8 @@ def from_json(model: str, stored: dict[str, Any]) -> Answer:
         ),
         quote=_span(stored["quote"]),
         evidence={
-            label: tuple(Span(start=a, end=b) for a, b in spans) for label, spans in stored["evidence"].items()
+            label: tuple(Span(start=a, end=b) for a, b in spans)
+            for label, spans in stored["evidence"].items()
         },
         thresholds=stored["thresholds"],
     )

@@ -59,7 +59,9 @@ def set_policy(session: Session, site_id: int, body: dict[str, Any], *, now: dat
     """Add a version of the site's policy and return its number."""
     policies.from_body(0, body)
     latest = session.scalar(select(func.max(Policy.version)).where(Policy.site_id == site_id)) or 0
-    session.execute(insert(Policy).values(site_id=site_id, version=latest + 1, body=body, created_at=now))
+    session.execute(
+        insert(Policy).values(site_id=site_id, version=latest + 1, body=body, created_at=now)
+    )
     return latest + 1
 
 

@@ -36,7 +36,9 @@ def withdraw_picks(session: Session, comment_id: int, *, because: str, now: date
     return len(picks)
 
 
-def move_versions(session: Session, site_id: int, article_id: int, *, public: bool, now: datetime) -> None:
+def move_versions(
+    session: Session, site_id: int, article_id: int, *, public: bool, now: datetime
+) -> None:
     """Count the draft on; where the page changed too, count the block on and tell the feed."""
     values = {"draft_version": Article.draft_version + 1}
     if not public:
@@ -48,4 +50,6 @@ def move_versions(session: Session, site_id: int, article_id: int, *, public: bo
         .values(**values, block_version=Article.block_version + 1, block_changed_at=now)
         .returning(Article.block_version)
     )
-    feed.append(session, site_id, EventKind.BLOCK, article_id=article_id, body={"version": version}, now=now)
+    feed.append(
+        session, site_id, EventKind.BLOCK, article_id=article_id, body={"version": version}, now=now
+    )

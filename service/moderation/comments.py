@@ -1,0 +1,306 @@
+"""Comments: received, edited, withdrawn, read."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from service.errors import Conflict, FieldError, Invalid, NotFound
+from service.moderation import articles, decisions
+from service.moderation.actor import Actor
+from service.moderation.articles import NewArticle
+from service.storage.tables import Article, Author, Comment, CommentRevision, Mode, State
+
+# The process that received a comment has this long to judge it before another may take it.
+LEASE = timedelta(seconds=30)
+DEEPEST_THREAD = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewAuthor:
+    """Who wrote it. Known by `id`, else by the keyed hash of the address, else not at all."""
+
+    name: str
+    id: str | None = None
+    email_hash: str | None = None
+    url: str | None = None
+
+    @property
+    def subject(self) -> str | None:
+        if self.id:
+            return f"id:{self.id}"
+        return f"email:{self.email_hash}" if self.email_hash else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewComment:
+    """A comment as a site sends it."""
+
+    id: str
+    article_id: str
+    author: NewAuthor
+    body: str
+    parent_id: str | None = None
+    url: str | None = None
+    posted_at: datetime | None = None
+    reactions: int | None = None
+    language: str | None = None
+    article: NewArticle | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal exactly for comments that are the same to a reader: article, parent, author, words."""
+        parts = [
+            self.article_id,
+            self.parent_id,
+            self.author.subject,
+            self.author.name,
+            self.author.url,
+            self.body,
+        ]
+        return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """What became of a submission; `fresh` says that there is something new to judge."""
+
+    comment_id: int
+    revision: int
+    created: bool
+    fresh: bool
+
+
+def submit(
+    session: Session, site_id: int, new: NewComment, *, owner: str, now: datetime
+) -> Receipt:
+    """Receive a comment: from this transaction's commit on it cannot be lost.
+
+    The same again changes nothing; the same id with another content raises Conflict.
+    """
+    known = find(session, site_id, new.id)
+    if known is not None:
+        if (
+            _latest_revision(session, known).fingerprint != new.fingerprint
+            or known.state is State.ERASED
+        ):
+            raise Conflict("this id belongs to another comment; PUT edits it", code="id_taken")
+        return Receipt(comment_id=known.id, revision=known.revision, created=False, fresh=False)
+    article = _article_of(session, site_id, new, now=now)
+    comment = Comment(
+        site_id=site_id,
+        public_id=new.id,
+        article_id=article.id,
+        author_id=_author_id(session, site_id, new.author, now=now),
+        state=State.RECEIVED,
+        revision=1,
+        url=new.url,
+        posted_at=new.posted_at or now,
+        reactions=new.reactions,
+        created_at=now,
+        priority=0.0,
+        attempts=0,
+        **_to_be_judged(owner, now),
+    )
+    _hang(session, comment, article, new.parent_id)
+    session.add(comment)
+    session.flush()  # the revision needs the comment's id
+    _add_revision(session, comment, new, now=now)
+    _link_orphans(session, comment)
+    return Receipt(comment_id=comment.id, revision=1, created=True, fresh=True)
+
+
+def put(
+    session: Session, site_id: int, new: NewComment, *, actor: Actor, owner: str, now: datetime
+) -> Receipt:
+    """Submit, or edit what is there: other words are a new revision, judged from the start."""
+    comment = find(session, site_id, new.id)
+    if comment is None:
+        return submit(session, site_id, new, owner=owner, now=now)
+    if comment.state in {State.WITHDRAWN, State.ERASED}:
+        raise Conflict(f"this comment is {comment.state}", code="wrong_state")
+    article = articles.find(session, site_id, new.article_id)
+    if article is None or article.id != comment.article_id:
+        raise Invalid(
+            errors=(
+                FieldError(
+                    pointer="/article_id",
+                    code="not_its_article",
+                    detail="A comment stays with its article.",
+                ),
+            )
+        )
+    if _latest_revision(session, comment).fingerprint == new.fingerprint:
+        return Receipt(comment_id=comment.id, revision=comment.revision, created=False, fresh=False)
+    seen = comment.revision
+    decisions.move(
+        session, comment, revision=seen, to=State.RECEIVED, actor=actor, reason="edited", now=now
+    )
+    comment.revision = seen + 1
+    comment.score_id = comment.verdict_id = None
+    comment.author_id = _author_id(session, site_id, new.author, now=now)
+    comment.attempts = 0
+    for column, value in _to_be_judged(owner, now).items():
+        setattr(comment, column, value)
+    _hang(session, comment, article, new.parent_id)
+    _add_revision(session, comment, new, now=now)
+    return Receipt(comment_id=comment.id, revision=comment.revision, created=False, fresh=True)
+
+
+def withdraw(
+    session: Session, site_id: int, public_id: str, *, actor: Actor, now: datetime
+) -> Comment:
+    """The author or the site takes a comment back; doing it twice changes nothing."""
+    comment = get(session, site_id, public_id)
+    if comment.state in {State.WITHDRAWN, State.ERASED}:
+        return comment
+    decisions.move(
+        session,
+        comment,
+        revision=comment.revision,
+        to=State.WITHDRAWN,
+        actor=actor,
+        reason="withdrawn",
+        now=now,
+    )
+    comment.score_after = comment.lease_until = comment.lease_owner = None
+    return comment
+
+
+def find(session: Session, site_id: int, public_id: str) -> Comment | None:
+    return session.scalar(
+        select(Comment).where(Comment.site_id == site_id, Comment.public_id == public_id)
+    )
+
+
+def get(session: Session, site_id: int, public_id: str) -> Comment:
+    comment = find(session, site_id, public_id)
+    if comment is None:
+        raise NotFound("there is no such comment on this site")
+    return comment
+
+
+def _to_be_judged(owner: str, now: datetime) -> dict[str, object]:
+    return {
+        "score_after": now,
+        "score_before": None,
+        "lease_owner": owner,
+        "lease_until": now + LEASE,
+    }
+
+
+def _latest_revision(session: Session, comment: Comment) -> CommentRevision:
+    return session.scalars(
+        select(CommentRevision).where(
+            CommentRevision.comment_id == comment.id, CommentRevision.number == comment.revision
+        )
+    ).one()
+
+
+def _article_of(session: Session, site_id: int, new: NewComment, *, now: datetime) -> Article:
+    if new.article is not None:
+        article, _ = articles.put(session, site_id, new.article, now=now)
+    else:
+        found = articles.find(session, site_id, new.article_id)
+        if found is None:
+            wrong = FieldError(
+                pointer="/article_id",
+                code="unknown_article",
+                detail="No such article is registered: PUT it, or send it inline as `article`.",
+            )
+            raise Invalid(errors=(wrong,))
+        article = found
+    if article.mode is Mode.CLOSED:
+        raise Conflict("this article takes no comments", code="article_closed")
+    return article
+
+
+def _author_id(session: Session, site_id: int, author: NewAuthor, *, now: datetime) -> int | None:
+    if author.subject is None:
+        return None
+    known = session.scalar(
+        select(Author.id).where(Author.site_id == site_id, Author.subject == author.subject)
+    )
+    if known is not None:
+        return known
+    return session.scalar(
+        insert(Author)
+        .values(site_id=site_id, subject=author.subject, created_at=now)
+        .returning(Author.id)
+    )
+
+
+def _add_revision(session: Session, comment: Comment, new: NewComment, *, now: datetime) -> None:
+    session.execute(
+        insert(CommentRevision).values(
+            comment_id=comment.id,
+            number=comment.revision,
+            body=new.body,
+            author_name=new.author.name,
+            author_url=new.author.url,
+            language=new.language,
+            fingerprint=new.fingerprint,
+            created_at=now,
+        )
+    )
+
+
+def _hang(session: Session, comment: Comment, article: Article, parent_id: str | None) -> None:
+    """Set the parent: linked if it is here, awaited if it is not."""
+    comment.parent_id = comment.awaited_parent = None
+    if parent_id is None:
+        return
+    parent = find(session, comment.site_id, parent_id)
+    if parent is None and parent_id != comment.public_id:
+        comment.awaited_parent = parent_id
+        return
+    if parent is None or _leads_to(session, parent, comment):
+        raise Invalid(
+            errors=(
+                FieldError(
+                    pointer="/parent_id",
+                    code="parent_cycle",
+                    detail="A comment cannot answer itself.",
+                ),
+            )
+        )
+    if parent.article_id != article.id:
+        raise Invalid(
+            errors=(
+                FieldError(
+                    pointer="/parent_id",
+                    code="other_article",
+                    detail="The parent stands under another article.",
+                ),
+            )
+        )
+    comment.parent_id = parent.id
+
+
+def _leads_to(session: Session, parent: Comment, comment: Comment) -> bool:
+    """Whether the thread above `parent` comes to `comment`, be it linked or awaited."""
+    above: Comment | None = parent
+    for _ in range(DEEPEST_THREAD):
+        if above is None:
+            return False
+        if comment.public_id in (above.public_id, above.awaited_parent):
+            return True
+        above = session.get(Comment, above.parent_id) if above.parent_id else None
+    return True
+
+
+def _link_orphans(session: Session, parent: Comment) -> None:
+    """Replies that came before their parent find it now, and are judged with it."""
+    session.execute(
+        update(Comment)
+        .where(
+            Comment.site_id == parent.site_id,
+            Comment.awaited_parent == parent.public_id,
+            Comment.article_id == parent.article_id,
+        )
+        .values(parent_id=parent.id, awaited_parent=None)
+        .execution_options(synchronize_session=False)
+    )

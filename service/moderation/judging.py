@@ -1,0 +1,279 @@
+"""Judging: what the models are asked about a comment, and what their answer, or its absence, does."""
+
+import uuid
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from service.moderation import articles, decisions, feed, policy, scores, sites
+from service.moderation.actor import MACHINE
+from service.moderation.comments import LEASE
+from service.moderation.policy import Action, Facts, FailPolicy, Reason, Ruling
+from service.moderation.scores import Answer, Question
+from service.storage.db import skip_locked
+from service.storage.tables import (
+    Article,
+    ArticleRevision,
+    Comment,
+    CommentRevision,
+    EventKind,
+    Mode,
+    Score,
+    State,
+    Verdict,
+)
+
+# One text that breaks the scorer is tried this often; then the site's fail policy rules for good.
+ATTEMPTS = 3
+AGAIN_AFTER = timedelta(seconds=30)
+BECOMES = {Action.APPROVE: State.APPROVED, Action.HOLD: State.HELD, Action.REJECT: State.REJECTED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A revision to be judged, ready for the scorer."""
+
+    comment_id: int
+    revision: int
+    article_revision_id: int
+    question: Question
+
+
+def new_owner() -> str:
+    """A name under which one process leases comments."""
+    return uuid.uuid4().hex
+
+
+def find_task(session: Session, comment_id: int) -> Task | None:
+    """The comment's present revision as a task; None if there is nothing left to judge."""
+    row = session.execute(
+        select(Comment, CommentRevision, ArticleRevision)
+        .join(
+            CommentRevision,
+            (CommentRevision.comment_id == Comment.id)
+            & (CommentRevision.number == Comment.revision),
+        )
+        .join(Article, Article.id == Comment.article_id)
+        .join(
+            ArticleRevision,
+            (ArticleRevision.article_id == Article.id)
+            & (ArticleRevision.number == Article.revision),
+        )
+        .where(Comment.id == comment_id, Comment.state.not_in([State.WITHDRAWN, State.ERASED]))
+    ).first()
+    if row is None:
+        return None
+    comment, revision, article = row
+    parent = session.execute(
+        select(CommentRevision.body)
+        .join(
+            Comment,
+            (Comment.id == CommentRevision.comment_id)
+            & (Comment.revision == CommentRevision.number),
+        )
+        .where(Comment.id == comment.parent_id)
+    ).scalar()
+    return Task(
+        comment_id=comment.id,
+        revision=comment.revision,
+        article_revision_id=article.id,
+        question=Question(
+            text=revision.body,
+            article=articles.as_models_read(article),
+            parent=parent,
+            author_name=revision.author_name,
+            author_url=revision.author_url,
+            language=revision.language or article.language,
+        ),
+    )
+
+
+def judge(session: Session, task: Task, answer: Answer, *, now: datetime) -> None:
+    """Store the answer and let the policy rule; scores of a superseded revision change nothing."""
+    comment = _still_there(session, task)
+    if comment is None:
+        return
+    revision = _revision_row(session, comment)
+    score_id = session.scalar(
+        insert(Score)
+        .values(
+            comment_revision_id=revision.id,
+            article_revision_id=task.article_revision_id,
+            model=answer.model,
+            answer=scores.to_json(answer),
+            insight=answer.scores.get("insight"),
+            relevance=answer.scores.get("relevance"),
+            echo=answer.scores.get("echo"),
+            created_at=now,
+        )
+        .returning(Score.id)
+    )
+    in_force = sites.get_policy(session, comment.site_id)
+    ruling = policy.decide(answer, _facts(session, comment, revision), in_force)
+    comment.score_id = score_id
+    _rest(comment)
+    _rule(
+        session,
+        comment,
+        revision,
+        ruling,
+        policy_version=in_force.version,
+        model=answer.model,
+        now=now,
+    )
+
+
+def give_up(session: Session, task: Task, *, now: datetime, for_good: bool = False) -> None:
+    """The models did not answer: the site's fail policy says what becomes of the comment."""
+    comment = _still_there(session, task)
+    if comment is None:
+        return
+    comment.attempts += 1
+    for_good = for_good or comment.attempts >= ATTEMPTS
+    comment.lease_until = comment.lease_owner = None
+    in_force = sites.get_policy(session, comment.site_id)
+    deadline = comment.created_at + timedelta(seconds=in_force.wait_for_model_s)
+    waits = in_force.fail is FailPolicy.WAIT_FOR_MODEL and now < deadline
+    comment.score_after = None if for_good and not waits else now + AGAIN_AFTER
+    if comment.state is not State.RECEIVED or waits:
+        return
+    ruling = policy.without_model(in_force)
+    revision = _revision_row(session, comment)
+    _rule(session, comment, revision, ruling, policy_version=in_force.version, model=None, now=now)
+
+
+def take_due(session: Session, *, owner: str, now: datetime, limit: int) -> list[int]:
+    """Lease comments that nobody is judging: never tried, tried in vain, or left by a process that died."""
+    free = or_(Comment.lease_until.is_(None), Comment.lease_until <= now)
+    due = (
+        select(Comment.id)
+        .where(Comment.score_after <= now, free)
+        .order_by(Comment.score_after, Comment.id)
+        .limit(limit)
+    )
+    taken = session.scalars(
+        update(Comment)
+        .where(Comment.id.in_(skip_locked(due)), free)
+        .values(lease_owner=owner, lease_until=now + LEASE)
+        .returning(Comment.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    return sorted(taken)
+
+
+def count_waiting(session: Session) -> int:
+    """How many comments are still to be judged."""
+    return session.scalar(select(func.count()).where(Comment.score_after.is_not(None))) or 0
+
+
+def _rule(
+    session: Session,
+    comment: Comment,
+    revision: CommentRevision,
+    ruling: Ruling,
+    *,
+    policy_version: int,
+    model: str | None,
+    now: datetime,
+) -> None:
+    """Keep the verdict, and move the comment where the machine may."""
+    verdict_id = session.scalar(
+        insert(Verdict)
+        .values(
+            comment_revision_id=revision.id,
+            score_id=comment.score_id,
+            policy_version=policy_version,
+            model=model,
+            action=ruling.action.value,
+            reasons=[_reason_row(asdict(because)) for because in ruling.reasons],
+            not_judged=[reason.value for reason in ruling.not_judged],
+            created_at=now,
+        )
+        .returning(Verdict.id)
+    )
+    comment.verdict_id = verdict_id
+    comment.priority = ruling.priority
+    to = BECOMES[ruling.action]
+    session.flush()  # the guarded move reads the row
+    if not _machine_may_move(session, comment, to):
+        if to is not comment.state:
+            body = {
+                "verdict": ruling.action.value,
+                "state": comment.state.value,
+                "revision": comment.revision,
+            }
+            feed.append(
+                session,
+                comment.site_id,
+                EventKind.FLAG,
+                article_id=comment.article_id,
+                comment_id=comment.id,
+                body=body,
+                now=now,
+            )
+        return
+    decisions.move(
+        session,
+        comment,
+        revision=comment.revision,
+        to=to,
+        actor=MACHINE,
+        reason=ruling.reasons[0].code.value if ruling.reasons else None,
+        verdict_id=verdict_id,
+        now=now,
+    )
+
+
+def _machine_may_move(session: Session, comment: Comment, to: State) -> bool:
+    """A first verdict moves; a later one only takes down what was published unjudged."""
+    if decisions.belongs_to_a_person(session, comment.id, revision=comment.revision):
+        return False
+    if comment.state is State.RECEIVED:
+        return True
+    last = decisions.latest(session, comment.id)
+    published_unjudged = (
+        comment.state is State.APPROVED
+        and last is not None
+        and last.reason == Reason.MODEL_UNAVAILABLE
+    )
+    return published_unjudged and to is not State.APPROVED
+
+
+def _still_there(session: Session, task: Task) -> Comment | None:
+    comment = session.get(Comment, task.comment_id, populate_existing=True)
+    if (
+        comment is None
+        or comment.revision != task.revision
+        or comment.state in {State.WITHDRAWN, State.ERASED}
+    ):
+        return None
+    return comment
+
+
+def _rest(comment: Comment) -> None:
+    comment.score_after = comment.lease_until = comment.lease_owner = None
+    comment.attempts = 0
+
+
+def _revision_row(session: Session, comment: Comment) -> CommentRevision:
+    return session.scalars(
+        select(CommentRevision).where(
+            CommentRevision.comment_id == comment.id, CommentRevision.number == comment.revision
+        )
+    ).one()
+
+
+def _facts(session: Session, comment: Comment, revision: CommentRevision) -> Facts:
+    mode = session.scalar(select(Article.mode).where(Article.id == comment.article_id))
+    return Facts(length=len(revision.body), hold_all=mode in {Mode.HOLD_ALL, Mode.TRUSTED_ONLY})
+
+
+def _reason_row(because: dict[str, Any]) -> dict[str, Any]:
+    row: dict[str, Any] = {"code": because["code"].value}
+    if because["score"] is not None:
+        row |= {"score": round(because["score"], 4), "threshold": round(because["threshold"], 4)}
+    row["evidence"] = [{"start": span["start"], "end": span["end"]} for span in because["evidence"]]
+    return row
