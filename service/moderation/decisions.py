@@ -59,7 +59,7 @@ def move(
     )
     if moved is None:
         raise Conflict("this comment has changed since you opened it", code="stale")
-    decision_id = session.scalar(
+    decision_id: int = session.execute(
         insert(Decision)
         .values(
             site_id=comment.site_id,
@@ -75,8 +75,7 @@ def move(
             at=now,
         )
         .returning(Decision.id)
-    )
-    assert decision_id is not None
+    ).scalar_one()
     if note:
         session.execute(insert(Note).values(decision_id=decision_id, body=note, at=now))
     if was is State.APPROVED and to is not State.APPROVED:

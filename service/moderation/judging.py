@@ -135,13 +135,13 @@ def give_up(session: Session, task: Task, *, now: datetime, for_good: bool = Fal
     for_good = for_good or comment.attempts >= ATTEMPTS
     comment.lease_until = comment.lease_owner = None
     in_force = sites.get_policy(session, comment.site_id)
-    deadline = comment.created_at + timedelta(seconds=in_force.wait_for_model_s)
+    revision = _revision_row(session, comment)
+    deadline = revision.created_at + timedelta(seconds=in_force.wait_for_model_s)
     waits = in_force.fail is FailPolicy.WAIT_FOR_MODEL and now < deadline
     comment.score_after = None if for_good and not waits else now + AGAIN_AFTER
     if comment.state is not State.RECEIVED or waits:
         return
     ruling = policy.without_model(in_force)
-    revision = _revision_row(session, comment)
     _rule(session, comment, revision, ruling, policy_version=in_force.version, model=None, now=now)
 
 
@@ -243,7 +243,7 @@ def _machine_may_move(session: Session, comment: Comment, to: State) -> bool:
 
 
 def _still_there(session: Session, task: Task) -> Comment | None:
-    comment = session.get(Comment, task.comment_id, populate_existing=True)
+    comment = session.get(Comment, task.comment_id, populate_existing=True, with_for_update=True)
     if (
         comment is None
         or comment.revision != task.revision

@@ -320,8 +320,6 @@ class Comment(Table):
     priority: Mapped[float]
     # The comment row is the queue of the scorer: due at score_after, leased until lease_until.
     score_after: Mapped[datetime | None]
-    # wait_for_model waits no longer than this.
-    score_before: Mapped[datetime | None]
     lease_until: Mapped[datetime | None]
     lease_owner: Mapped[str | None] = mapped_column(sa.String(64))
     attempts: Mapped[int]

@@ -1,0 +1,148 @@
+"""Reading: a comment as every door shows it, with its latest scores and verdict."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session, aliased
+
+from service.errors import NotFound
+from service.moderation import scores
+from service.moderation.scores import Answer
+from service.storage.tables import (
+    Article,
+    ArticleRevision,
+    Comment,
+    CommentRevision,
+    Decision,
+    Score,
+    State,
+    Verdict,
+)
+
+Parent = aliased(Comment)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passage:
+    """The words of the article that a comment answers or repeats."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """A comment with all that is known of its present revision."""
+
+    row_id: int
+    id: str
+    article_id: str
+    article_title: str
+    parent_id: str | None
+    state: State
+    revision: int
+    body: str
+    author_name: str
+    author_url: str | None
+    posted_at: datetime
+    priority: float
+    claim_person_id: int | None
+    claim_key_id: int | None
+    claim_until: datetime | None
+    answer: Answer | None
+    passage: Passage | None
+    verdict: Verdict | None
+
+    @property
+    def reasons(self) -> list[dict[str, Any]]:
+        return self.verdict.reasons if self.verdict else []
+
+
+def statement(site_id: int) -> Select[Any]:
+    """Comments of a site with everything a view needs; callers add what they look for."""
+    return (
+        select(
+            Comment,
+            CommentRevision,
+            Article.public_id,
+            ArticleRevision,
+            Score,
+            Verdict,
+            Parent.public_id,
+        )
+        .join(
+            CommentRevision,
+            (CommentRevision.comment_id == Comment.id)
+            & (CommentRevision.number == Comment.revision),
+        )
+        .join(Article, Article.id == Comment.article_id)
+        .outerjoin(Score, Score.id == Comment.score_id)
+        .outerjoin(Verdict, Verdict.id == Comment.verdict_id)
+        # Offsets of a passage count the words of the revision that was scored.
+        .join(
+            ArticleRevision,
+            (ArticleRevision.id == Score.article_revision_id)
+            | (
+                Score.id.is_(None)
+                & (ArticleRevision.article_id == Article.id)
+                & (ArticleRevision.number == Article.revision)
+            ),
+        )
+        .outerjoin(Parent, Parent.id == Comment.parent_id)
+        .where(Comment.site_id == site_id)
+    )
+
+
+def views(session: Session, found: Select[Any]) -> list[View]:
+    """Run a statement made from `statement` and shape its rows."""
+    return [_view(row) for row in session.execute(found)]
+
+
+def get(session: Session, site_id: int, public_id: str) -> View:
+    """One comment; raises NotFound where the site has none of this id."""
+    found = views(session, statement(site_id).where(Comment.public_id == public_id))
+    if not found:
+        raise NotFound("there is no such comment on this site")
+    return found[0]
+
+
+def list_decisions(session: Session, view: View) -> Sequence[Decision]:
+    """The record of one comment, oldest first."""
+    return session.scalars(
+        select(Decision).where(Decision.comment_id == view.row_id).order_by(Decision.id)
+    ).all()
+
+
+def _view(row: Any) -> View:
+    comment, revision, article_id, article, score, verdict, parent_id = row
+    answer = scores.from_json(score.model, score.answer) if score else None
+    span = answer.passage if answer else None
+    passage = (
+        Passage(start=span.start, end=span.end, text=article.text[span.start : span.end])
+        if span
+        else None
+    )
+    return View(
+        row_id=comment.id,
+        id=comment.public_id,
+        article_id=article_id,
+        article_title=article.title,
+        parent_id=parent_id or comment.awaited_parent,
+        state=comment.state,
+        revision=comment.revision,
+        body=revision.body,
+        author_name=revision.author_name,
+        author_url=revision.author_url,
+        posted_at=comment.posted_at,
+        priority=comment.priority,
+        claim_person_id=comment.claim_person_id,
+        claim_key_id=comment.claim_key_id,
+        claim_until=comment.claim_until,
+        answer=answer,
+        passage=passage,
+        verdict=verdict,
+    )

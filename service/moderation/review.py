@@ -1,0 +1,211 @@
+"""Review: the queue of held comments, claims on them, decisions and their undoing."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from service.errors import Conflict, FieldError, Invalid
+from service.moderation import comments, decisions, reading
+from service.moderation.actor import Actor
+from service.moderation.policy import Action, Reason
+from service.moderation.reading import View
+from service.storage.db import skip_locked
+from service.storage.tables import Comment, Decision, State
+
+CLAIM_LASTS = timedelta(minutes=10)
+LONGEST_PAGE = 100
+BECOMES = {Action.APPROVE: State.APPROVED, Action.HOLD: State.HELD, Action.REJECT: State.REJECTED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """A stretch of the queue and where the next one begins."""
+
+    items: list[View]
+    next_cursor: str | None
+
+
+def next_page(session: Session, site_id: int, *, cursor: str | None, limit: int) -> Page:
+    """Held comments, the most pressing first."""
+    limit = max(1, min(limit, LONGEST_PAGE))
+    statement = reading.statement(site_id).where(Comment.state == State.HELD)
+    if cursor:
+        priority, row_id = _position(cursor)
+        later = and_(Comment.priority == priority, Comment.id > row_id)
+        statement = statement.where(or_(Comment.priority < priority, later))
+    items = reading.views(session, _in_order(statement).limit(limit + 1))
+    more = len(items) > limit
+    items = items[:limit]
+    return Page(
+        items=items, next_cursor=f"{items[-1].priority!r}_{items[-1].row_id}" if more else None
+    )
+
+
+def count_held(session: Session, site_id: int) -> int:
+    held = select(func.count()).where(Comment.site_id == site_id, Comment.state == State.HELD)
+    return session.scalar(held) or 0
+
+
+def claim(
+    session: Session, site_id: int, *, actor: Actor, number: int, now: datetime
+) -> list[View]:
+    """Lease the next `number` comments nobody else looks at, one's own first."""
+    number = max(1, min(number, LONGEST_PAGE))
+    free = or_(Comment.claim_until.is_(None), Comment.claim_until <= now, _claimed_by(actor))
+    next_ones = (
+        select(Comment.id)
+        .where(Comment.site_id == site_id, Comment.state == State.HELD, free)
+        .order_by(Comment.priority.desc(), Comment.id)
+        .limit(number)
+    )
+    taken = session.scalars(
+        update(Comment)
+        .where(Comment.id.in_(skip_locked(next_ones)), Comment.state == State.HELD, free)
+        .values(
+            claim_person_id=actor.person_id,
+            claim_key_id=actor.key_id,
+            claim_until=now + CLAIM_LASTS,
+        )
+        .returning(Comment.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    return reading.views(
+        session, _in_order(reading.statement(site_id).where(Comment.id.in_(taken)))
+    )
+
+
+def decide(
+    session: Session,
+    site_id: int,
+    public_id: str,
+    *,
+    action: Action,
+    revision: int,
+    actor: Actor,
+    reason: Reason | None,
+    note: str | None,
+    now: datetime,
+) -> int:
+    """A person's or a site's ruling on the revision they saw; raises Conflict if that is not what stands there."""
+    if action is not Action.APPROVE and reason is None:
+        wrong = FieldError(
+            pointer="/reason", code="missing", detail=f"To {action} a comment, give a reason."
+        )
+        raise Invalid(errors=(wrong,))
+    comment = comments.get(session, site_id, public_id)
+    to = BECOMES[action]
+    if comment.revision != revision:
+        raise Conflict("this comment has changed since you opened it", code="stale")
+    if comment.state is to and decisions.belongs_to_a_person(
+        session, comment.id, revision=revision
+    ):
+        raise Conflict(
+            f"this comment is {to} already, by a person's decision", code="already_decided"
+        )
+    if comment.state is State.HELD and _is_claimed_by_another(comment, actor, now):
+        raise Conflict("someone else is looking at this comment", code="claimed")
+    return decisions.move(
+        session,
+        comment,
+        revision=revision,
+        to=to,
+        actor=actor,
+        reason=reason.value if reason else None,
+        note=note,
+        now=now,
+    )
+
+
+def undo(
+    session: Session, site_id: int, public_id: str, *, decision_id: int, actor: Actor, now: datetime
+) -> None:
+    """Put a comment back where it stood before its latest decision, as a decision of its own.
+
+    What the undone decision took off a page stays off: a pick is an editor's to make again.
+    """
+    comment = comments.get(session, site_id, public_id)
+    last = decisions.latest(session, comment.id)
+    undoable = (
+        last is not None
+        and last.id == decision_id
+        and (last.person_id or last.key_id)
+        and last.undoes_id is None
+    )
+    if (
+        not undoable
+        or last is None
+        or last.revision != comment.revision
+        or last.was not in BECOMES.values()
+    ):
+        raise Conflict("this decision is not the comment's latest any more", code="stale")
+    decisions.move(
+        session,
+        comment,
+        revision=comment.revision,
+        to=last.was,
+        actor=actor,
+        reason="undone",
+        undoes_id=last.id,
+        now=now,
+    )
+
+
+def list_undoable(
+    session: Session, site_id: int, *, actor: Actor, limit: int
+) -> list[tuple[Decision, View]]:
+    """An actor's newest decisions that can still be undone."""
+    newest = (
+        select(func.max(Decision.id))
+        .where(Decision.site_id == site_id)
+        .group_by(Decision.comment_id)
+    )
+    rows = session.scalars(
+        select(Decision)
+        .join(Comment, Comment.id == Decision.comment_id)
+        .where(
+            Decision.id.in_(newest),
+            Decision.person_id == actor.person_id,
+            Decision.undoes_id.is_(None),
+            Decision.was.in_(list(BECOMES.values())),
+            Decision.revision == Comment.revision,
+        )
+        .order_by(Decision.id.desc())
+        .limit(limit)
+    ).all()
+    shown = {
+        view.row_id: view
+        for view in reading.views(
+            session,
+            reading.statement(site_id).where(Comment.id.in_([row.comment_id for row in rows])),
+        )
+    }
+    return [(row, shown[row.comment_id]) for row in rows]
+
+
+def _in_order(statement: Select[Any]) -> Select[Any]:
+    return statement.order_by(Comment.priority.desc(), Comment.id)
+
+
+def _claimed_by(actor: Actor) -> ColumnElement[bool]:
+    return (
+        Comment.claim_person_id == actor.person_id
+        if actor.person_id
+        else Comment.claim_key_id == actor.key_id
+    )
+
+
+def _is_claimed_by_another(comment: Comment, actor: Actor, now: datetime) -> bool:
+    if comment.claim_until is None or comment.claim_until <= now:
+        return False
+    return (comment.claim_person_id, comment.claim_key_id) != (actor.person_id, actor.key_id)
+
+
+def _position(cursor: str) -> tuple[float, int]:
+    try:
+        priority, row_id = cursor.split("_")
+        return float(priority), int(row_id)
+    except ValueError as error:
+        raise Invalid("this cursor did not come from this queue", code="invalid_cursor") from error
