@@ -184,7 +184,9 @@ def take_unembedded(session: Session, *, now: datetime, limit: int) -> list[Arti
     return [as_models_read(revision) for revision in taken]
 
 
-def keep_passages(session: Session, revision_id: int, *, model: str, passages: bytes) -> None:
+def keep_passages(
+    session: Session, *, revision_id: int | None, model: str, passages: bytes
+) -> None:
     """Store what the scorer made of an article."""
     session.execute(
         update(ArticleRevision)

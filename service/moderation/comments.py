@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -183,10 +184,15 @@ def get(session: Session, site_id: int, public_id: str) -> Comment:
     return comment
 
 
+def public_ids(session: Session, row_ids: Sequence[int]) -> dict[int, str]:
+    """The sites' own ids of comments at hand."""
+    rows = session.execute(select(Comment.id, Comment.public_id).where(Comment.id.in_(row_ids)))
+    return {row_id: public_id for row_id, public_id in rows}
+
+
 def _to_be_judged(owner: str, now: datetime) -> dict[str, object]:
     return {
         "score_after": now,
-        "score_before": None,
         "lease_owner": owner,
         "lease_until": now + LEASE,
     }

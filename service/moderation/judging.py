@@ -115,6 +115,8 @@ def judge(session: Session, task: Task, answer: Answer, *, now: datetime) -> Non
     ruling = policy.decide(answer, _facts(session, comment, revision), in_force)
     comment.score_id = score_id
     _rest(comment)
+    if _article_moved_on(session, comment, task):
+        comment.score_after = now  # the article was edited meanwhile: judged again, by and by
     _rule(
         session,
         comment,
@@ -162,6 +164,16 @@ def take_due(session: Session, *, owner: str, now: datetime, limit: int) -> list
         .execution_options(synchronize_session=False)
     ).all()
     return sorted(taken)
+
+
+def free(session: Session, *, owner: str) -> None:
+    """Let go of every comment this owner leases, for whoever judges next."""
+    session.execute(
+        update(Comment)
+        .where(Comment.lease_owner == owner)
+        .values(lease_owner=None, lease_until=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def count_waiting(session: Session) -> int:
@@ -251,6 +263,11 @@ def _still_there(session: Session, task: Task) -> Comment | None:
     ):
         return None
     return comment
+
+
+def _article_moved_on(session: Session, comment: Comment, task: Task) -> bool:
+    article = session.get_one(Article, comment.article_id, populate_existing=True)
+    return articles.get_revision(session, article).id != task.article_revision_id
 
 
 def _rest(comment: Comment) -> None:

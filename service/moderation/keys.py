@@ -23,6 +23,9 @@ class Caller:
     site: str
     scopes: frozenset[Scope]
 
+    def may(self, scope: Scope) -> bool:
+        return scope in self.scopes or Scope.ADMIN in self.scopes
+
 
 def create(
     session: Session, site: Site, *, name: str, scopes: frozenset[Scope], now: datetime

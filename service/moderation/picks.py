@@ -96,7 +96,9 @@ def choose(
             code="not_approved",
         )
     words = _revision(session, comment)
-    spans = spans or [_find_quote(words.body, quote or "")]
+    if not spans:
+        whole = _without_quotation_marks(words.body)
+        spans = [whole if quote is None else _find_quote(words.body, quote)]
     _must_fit(spans, words.body)
     _must_not_surprise(session, comment, acknowledged=acknowledge_echo)
     if any(pick.comment_id == comment.id for pick in list_chosen(session, article)):

@@ -78,6 +78,16 @@ class Policy:
     fail: FailPolicy
     wait_for_model_s: int
 
+    def to_body(self) -> dict[str, Any]:
+        """The policy as its row holds it."""
+        return {
+            "hold": dict(self.hold),
+            "reject": dict(self.reject),
+            "hold_echoes": self.hold_echoes,
+            "fail": self.fail.value,
+            "wait_for_model_s": self.wait_for_model_s,
+        }
+
 
 @dataclass(frozen=True, kw_only=True)
 class Because:

@@ -64,8 +64,8 @@ class View:
 
 def statement(site_id: int) -> Select[Any]:
     """Comments of a site with everything a view needs; callers add what they look for."""
-    return (
-        select(
+    found: Select[Any] = (
+        select(  # type: ignore[assignment] # nobody wants to spell this tuple twice
             Comment,
             CommentRevision,
             Article.public_id,
@@ -95,6 +95,7 @@ def statement(site_id: int) -> Select[Any]:
         .outerjoin(Parent, Parent.id == Comment.parent_id)
         .where(Comment.site_id == site_id)
     )
+    return found
 
 
 def views(session: Session, found: Select[Any]) -> list[View]:

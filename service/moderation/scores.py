@@ -97,6 +97,9 @@ class Scorer(Protocol):
     def embed(self, article: ArticleText) -> Future[tuple[str, bytes]]:
         """The model's version and the article's passages, ready to be stored."""
 
+    def close(self) -> None:
+        """Stop; whoever still waits hears ScorerUnavailable."""
+
 
 def to_json(answer: Answer) -> dict[str, Any]:
     """An answer as it is stored."""

@@ -116,6 +116,7 @@ def _sqlite_engine(url: URL, *, foreign_keys: bool = True) -> Engine:
     engine = sa.create_engine(
         url,
         pool_size=POOL_SIZE,
+        hide_parameters=True,  # an error's text goes to the log, comments must not
         connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
     )
 
@@ -146,6 +147,7 @@ def _postgresql_engine(url: URL) -> Engine:
         url.set(drivername="postgresql+psycopg"),
         pool_size=POOL_SIZE,
         max_overflow=8,
+        hide_parameters=True,
         pool_pre_ping=True,
         connect_args={"options": "-c timezone=UTC -c lock_timeout=20s"},
     )

@@ -1,0 +1,397 @@
+"""The command line: everything an operator types."""
+
+import json
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy.orm import Session
+
+from service import demo as demonstration
+from service import doctor as examination
+from service import loading, server, worker
+from service.app import start_process, stop_process
+from service.errors import MisconfiguredError, NotFound, ServiceError
+from service.logs import set_up_logs
+from service.moderation import judging, keys, people, sites
+from service.process import Process, utc_now
+from service.scoring import score_file
+from service.settings import SETTINGS, Settings, read_settings
+from service.storage import migrations
+from service.storage.db import Database, open_database
+from service.storage.tables import Role, Scope, Site
+
+app = typer.Typer(
+    help="Postbag: comment moderation and insight for publishers, on your own machine.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+site_app = typer.Typer(help="Sites: publications, each for itself.", no_args_is_help=True)
+key_app = typer.Typer(help="Keys: how a site's backend proves who it is.", no_args_is_help=True)
+person_app = typer.Typer(help="People: moderators, editors, admins.", no_args_is_help=True)
+app.add_typer(site_app, name="site")
+app.add_typer(key_app, name="key")
+app.add_typer(person_app, name="person")
+out = Console()
+
+LOADING_TAKES = timedelta(minutes=10)
+KEY_SCOPES = [Scope.INGEST, Scope.MODERATE, Scope.PUBLISH]
+
+
+@app.command()
+def serve() -> None:
+    """Serve the API and the pages; the worker runs inside unless POSTBAG_WORKER=separate."""
+    settings = read_settings()
+    set_up_logs(settings.log_level)
+    listening = server.open_socket(settings.host, settings.port)
+    _must_be_migrated(settings)
+    server.serve(start_process(settings), listening)
+
+
+@app.command("worker")
+def run_worker() -> None:
+    """Judge what was left unjudged, in a process of its own."""
+    settings = read_settings()
+    set_up_logs(settings.log_level)
+    _must_be_migrated(settings)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    process = start_process(settings)
+    try:
+        worker.run(process, stop)
+    finally:
+        stop_process(process)
+
+
+@app.command()
+def demo(
+    *, reset: Annotated[bool, typer.Option("--reset", help="Start over with fresh data.")] = False
+) -> None:
+    """Serve a demonstration site on this machine alone; its data are kept until --reset."""
+    settings = _demo_settings(read_settings(), reset=reset)
+    set_up_logs("warning", human=True)
+    listening = server.open_socket(settings.host, settings.port)
+    migrations.upgrade(settings.database_url)
+    process = start_process(settings)
+    with _progress() as bar:
+        task = bar.add_task("Scoring the comments", total=None)
+        credentials = demonstration.prepare(
+            process, progress=lambda done, total: bar.update(task, completed=done, total=total)
+        )
+    _introduce(settings, credentials)
+    server.serve(process, listening)
+    out.print("\nStopped. Run it again to go on where you left off.")
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the present shape; safe to run twice."""
+    migrations.upgrade(read_settings().database_url)
+    out.print("The database is up to date.")
+
+
+@app.command()
+def load(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
+    *,
+    site: Annotated[str | None, typer.Option(help="Slug; the only site if left out.")] = None,
+    url: Annotated[str | None, typer.Option(help="Address of the article.")] = None,
+) -> None:
+    """Take in a published article followed by its "Perspectives & Insights" block."""
+    settings = read_settings()
+    set_up_logs("warning", human=True)
+    _must_be_migrated(settings)
+    published = loading.parse_published(file.read_text())
+    process = start_process(settings)
+    try:
+        loaded = process.database.write(
+            lambda s: loading.load(
+                s, _site(process.database, site), published, url=url, owner="load", now=utc_now()
+            )
+        )
+        _judge_now(process, owner="load")
+    finally:
+        stop_process(process)
+    out.print(
+        f"{loaded.article_id}: {loaded.new_comments} new comments, {loaded.known_comments} known."
+    )
+
+
+@app.command()
+def score(
+    source: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help=".jsonl or .jsonl.zst")
+    ],
+    *,
+    target: Annotated[Path, typer.Option("--out", help="Where the scores go.")],
+    articles: Annotated[
+        Path | None, typer.Option(exists=True, help="Articles that lines name by article_id.")
+    ] = None,
+) -> None:
+    """Score a JSON Lines file offline; nothing is stored."""
+    settings = read_settings()
+    set_up_logs("warning", human=True)
+    with _progress() as bar:
+        task = bar.add_task("Scoring", total=None)
+        try:
+            lines = score_file(
+                source,
+                target,
+                articles=articles,
+                weights=settings.weights,
+                threads=settings.scoring_threads,
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
+        except ValueError as error:
+            raise MisconfiguredError(str(error)) from error
+    out.print(f"{lines} lines scored into {target}.")
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is wrong with the configuration and how to mend it."""
+    settings = read_settings()
+    set_up_logs("error", human=True)
+    well = True
+    for finding in examination.examine(settings):
+        well = well and finding.well
+        out.print(f"{'ok   ' if finding.well else 'WRONG'}  {finding.what}", highlight=False)
+        if not finding.well:
+            out.print(f"       → {finding.mend}", highlight=False)
+    out.print("\nSettings (environment, prefix POSTBAG_):")
+    for setting in SETTINGS:
+        out.print(f"  {setting.name:<16} {setting.help}", highlight=False)
+    if not well:
+        raise typer.Exit(1)
+
+
+@site_app.command("add")
+def add_site(
+    slug: str,
+    *,
+    name: Annotated[str, typer.Option(help="As readers know it.")],
+    timezone: str = "UTC",
+) -> None:
+    """A new site."""
+    with _opened() as database:
+        database.write(lambda s: sites.create(s, slug, name=name, timezone=timezone, now=utc_now()))
+    out.print(f"Site {slug} is there.")
+
+
+@site_app.command("list")
+def list_sites() -> None:
+    """Every site."""
+    with _opened() as database:
+        for site in database.read(sites.list_all):
+            out.print(f"{site.slug}  {site.name}", highlight=False)
+
+
+@site_app.command("policy")
+def site_policy(
+    slug: str,
+    *,
+    file: Annotated[
+        Path | None, typer.Option("--set", exists=True, help="JSON that becomes the next version.")
+    ] = None,
+) -> None:
+    """Show a site's policy, or set its next version."""
+    with _opened() as database:
+        site = _site(database, slug)
+        if file is not None:
+            body = json.loads(file.read_text())
+            database.write(lambda s: sites.set_policy(s, site.id, body, now=utc_now()))
+        policy = database.read(lambda s: sites.get_policy(s, site.id))
+    out.print(f"version {policy.version}", highlight=False)
+    out.print_json(json.dumps(policy.to_body()))
+
+
+@key_app.command("add")
+def add_key(
+    site: str,
+    *,
+    name: str = "backend",
+    scope: Annotated[list[Scope], typer.Option(help="May be repeated.")] = KEY_SCOPES,
+) -> None:
+    """A new key; it is shown once."""
+    with _opened() as database:
+        secret = database.write(
+            lambda s: keys.create(
+                s, sites.get(s, site), name=name, scopes=frozenset(scope), now=utc_now()
+            )
+        )
+    print(secret)
+
+
+@key_app.command("list")
+def list_keys(site: str) -> None:
+    """A site's keys, by their first letters."""
+    with _opened() as database:
+        for key in database.read(lambda s: keys.list_of(s, sites.get(s, site))):
+            ended = "  revoked" if key.revoked_at else ""
+            out.print(f"{key.prefix}…  {key.name}  {','.join(key.scopes)}{ended}", highlight=False)
+
+
+@key_app.command("revoke")
+def revoke_key(site: str, prefix: str) -> None:
+    """End a key at once."""
+    with _opened() as database:
+        database.write(lambda s: keys.revoke(s, sites.get(s, site), prefix, now=utc_now()))
+    out.print("Revoked.")
+
+
+Password = Annotated[
+    str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, help="Asked for.")
+]
+
+
+@person_app.command("add")
+def add_person(
+    email: str,
+    *,
+    name: Annotated[str, typer.Option()],
+    site: Annotated[str, typer.Option()],
+    role: Annotated[Role, typer.Option()],
+    password: Password,
+) -> None:
+    """A person who can sign in."""
+    with _opened() as database:
+
+        def add(session: Session) -> None:
+            person = people.create(session, email, name=name, password=password, now=utc_now())
+            people.grant(session, person, sites.get(session, site), role)
+
+        database.write(add)
+    out.print(f"{email} can sign in as {role.value} of {site}.", highlight=False)
+
+
+@person_app.command("grant")
+def grant_role(email: str, site: str, role: Role) -> None:
+    """Another role, or another site."""
+    with _opened() as database:
+        database.write(lambda s: people.grant(s, people.get(s, email), sites.get(s, site), role))
+    out.print(f"{email} is {role.value} of {site}.", highlight=False)
+
+
+@person_app.command("password")
+def change_password(email: str, *, password: Password) -> None:
+    """A new password; every sign-in of the person ends."""
+    with _opened() as database:
+        database.write(lambda s: people.set_password(s, people.get(s, email), password))
+    out.print("Changed.")
+
+
+def main() -> None:
+    """Run a command; what an operator can mend is said in a sentence."""
+    try:
+        app()
+    except (MisconfiguredError, ServiceError) as error:
+        print(f"postbag: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+@contextmanager
+def _opened() -> Iterator[Database]:
+    settings = read_settings()
+    _must_be_migrated(settings)
+    database = open_database(settings.database_url)
+    try:
+        yield database
+    finally:
+        database.dispose()
+
+
+def _must_be_migrated(settings: Settings) -> None:
+    database = open_database(settings.database_url)
+    try:
+        if not database.is_alive():
+            raise MisconfiguredError("the database does not answer; see POSTBAG_DATABASE_URL.")
+        if not migrations.is_current(database):
+            raise MisconfiguredError("the database is not up to date; run `postbag migrate`.")
+    finally:
+        database.dispose()
+
+
+def _site(database: Database, slug: str | None) -> Site:
+    if slug is not None:
+        return database.read(lambda session: sites.get(session, slug))
+    known = database.read(sites.list_all)
+    if len(known) != 1:
+        raise NotFound(f"there are {len(known)} sites; name one with --site")
+    return known[0]
+
+
+def _judge_now(process: Process, *, owner: str) -> None:
+    process.database.write(lambda session: judging.free(session, owner=owner))
+    while worker.work_once(process):
+        pass
+
+
+def _demo_settings(settings: Settings, *, reset: bool) -> Settings:
+    """The demonstration lives in a folder of its own and listens on loopback only."""
+    folder = settings.data_dir / "demo"
+    if reset:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    return replace(
+        settings,
+        data_dir=folder,
+        database_url=f"sqlite:///{folder / 'postbag.db'}",
+        host="127.0.0.1",
+        public_url=f"http://127.0.0.1:{settings.port}",
+        trusted_proxies=(),
+        worker_inside=True,
+    )
+
+
+def _introduce(settings: Settings, credentials: demonstration.Credentials) -> None:
+    url = settings.public_url
+    body = {
+        "id": "my-first",
+        "article_id": demonstration.first_article_id(),
+        "author": {"name": "Ada"},
+        "body": "I have taken the early bus for ten years, and the new timetable adds an hour to my day.",
+    }
+    curl = (
+        f"curl -s '{url}/api/v1/comments?wait=5' \\\n"
+        f"  -H 'Authorization: Bearer {credentials.key}' \\\n"
+        f"  --json '{json.dumps(body)}'"
+    )
+    lines = (
+        "",
+        f"Postbag is at    {url}",
+        f"  moderator      {demonstration.MODERATOR}   {credentials.moderator_password}",
+        f"  editor         {demonstration.EDITOR}      {credentials.editor_password}",
+        f"  API key        {credentials.key}",
+        "",
+        "Post a comment and get an explained verdict:",
+        "",
+        curl,
+        "",
+        "Ctrl-C stops it.",
+    )
+    print("\n".join(lines), flush=True)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+
+
+if __name__ == "__main__":
+    main()

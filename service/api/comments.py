@@ -1,0 +1,107 @@
+"""Comments: posted, edited, read, withdrawn. Receiving is two transactions with the scorer between."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from sqlalchemy.orm import Session
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.api import endpoint
+from service.api.endpoint import Call, Nothing, Reply
+from service.api.problems import render_problem
+from service.api.schemas import CommentBody, CommentEdit, WaitQuery, comment_reply
+from service.errors import ServiceError
+from service.moderation import comments, judging, reading
+from service.moderation.comments import NewComment, Receipt
+from service.moderation.scores import ScorerUnavailable
+from service.process import Process, State, utc_now
+from service.storage.tables import Scope
+from service.storage.tables import State as CommentState
+
+Receive = Callable[[Session, Call[Any, WaitQuery], str], Receipt]
+
+
+def submit(session: Session, call: Call[CommentBody, WaitQuery], owner: str) -> Receipt:
+    """A new comment: 201 with its verdict, 202 while it is still to come, 200 for the same again."""
+    new = call.body.as_new(call.body.id, secret=call.settings.secret)
+    return comments.submit(session, call.site_id, new, owner=owner, now=call.now)
+
+
+def put(session: Session, call: Call[CommentEdit, WaitQuery], owner: str) -> Receipt:
+    """A comment as it should be: a new one is received, other words are a new revision."""
+    new: NewComment = call.body.as_new(call.path["comment_id"], secret=call.settings.secret)
+    return comments.put(session, call.site_id, new, actor=call.actor, owner=owner, now=call.now)
+
+
+def get(session: Session, call: Call[Nothing, Nothing]) -> Reply:
+    """A comment with its latest scores and verdict."""
+    return Reply(body=comment_reply(reading.get(session, call.site_id, call.path["comment_id"])))
+
+
+def withdraw(session: Session, call: Call[Nothing, Nothing]) -> Reply:
+    """The author or the site takes the comment back."""
+    comment_id = call.path["comment_id"]
+    comments.withdraw(session, call.site_id, comment_id, actor=call.actor, now=call.now)
+    return Reply(body=comment_reply(reading.get(session, call.site_id, comment_id)))
+
+
+def receiving_endpoint(
+    receive: Receive, *, permission: Scope, body: type[CommentEdit]
+) -> Callable[[Request[State]], Awaitable[Response]]:
+    """An endpoint that stores first, then asks the models; from the first commit on it never fails."""
+
+    async def answer(request: Request[State]) -> Response:
+        process = request.state["process"]
+        raw = await request.body()
+
+        def first() -> tuple[Call[Any, WaitQuery], Receipt]:
+            call = endpoint.check(
+                process, request, raw, permission=permission, body=body, query=WaitQuery
+            )
+            process.scorer.make_room()
+            receipt = process.database.write(lambda session: receive(session, call, process.owner))
+            return call, receipt
+
+        try:
+            call, receipt = await process.in_thread(first)
+        except ServiceError as error:
+            return render_problem(error, request)
+        if receipt.fresh:
+            judged = process.go_on(judge(process, receipt.comment_id))
+            if call.query.wait:
+                # Shielded by being waited for, not awaited: the caller's time ends, the work goes on.
+                await asyncio.wait({judged}, timeout=call.query.wait)
+        return await process.in_thread(lambda: _reply(process, call, receipt))
+
+    return endpoint.marked(answer, permission)
+
+
+async def judge(process: Process, comment_id: int) -> None:
+    """Ask the models about a comment that was received, and let the policy rule."""
+    database, scorer = process.database, process.scorer
+    task = await process.in_thread(
+        lambda: database.read(lambda session: judging.find_task(session, comment_id))
+    )
+    if task is None:
+        return
+    try:
+        answer = await asyncio.wrap_future(scorer.ask(task.question))
+    except ScorerUnavailable:
+        await process.in_thread(
+            lambda: database.write(lambda s: judging.give_up(s, task, now=utc_now()))
+        )
+        return
+    await process.in_thread(
+        lambda: database.write(lambda s: judging.judge(s, task, answer, now=utc_now()))
+    )
+
+
+def _reply(process: Process, call: Call[Any, WaitQuery], receipt: Receipt) -> Response:
+    comment_id = call.path.get("comment_id") or call.body.id
+    view = process.database.read(lambda s: reading.get(s, call.site_id, comment_id))
+    created = {True: 201, False: 200}[receipt.created]
+    status = 202 if receipt.fresh and view.state is CommentState.RECEIVED else created
+    headers = {"Location": f"/api/v1/comments/{comment_id}"} if receipt.created else {}
+    return endpoint.render(Reply(status=status, body=comment_reply(view), headers=headers))

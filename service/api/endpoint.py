@@ -1,0 +1,160 @@
+"""Endpoints: an async edge, and a sync heart with one transaction."""
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.orm import Session
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.api.payload import parse_body, parse_query
+from service.api.problems import render_problem
+from service.errors import FieldError, Forbidden, Invalid, ServiceError, Unauthorized
+from service.moderation import keys
+from service.moderation.actor import Actor
+from service.moderation.keys import Caller
+from service.process import Process, State, utc_now
+from service.settings import Settings
+from service.storage.tables import Scope
+
+ID = re.compile(r"(?!.*\.(?:json|html)$)[A-Za-z0-9._~:-]{1,200}")
+ID_ADVICE = (
+    "An id is 1 to 200 of A-Z a-z 0-9 . _ ~ : - and does not end in .json or .html; "
+    "send a hash of yours if it cannot."
+)
+
+
+class Nothing(BaseModel):
+    """A call without body or query."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+B = TypeVar("B", bound=BaseModel)
+Q = TypeVar("Q", bound=BaseModel)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call(Generic[B, Q]):
+    """A request whose key, path, query and body have been checked."""
+
+    caller: Caller
+    path: dict[str, str]
+    body: B
+    query: Q
+    now: datetime
+    settings: Settings
+
+    @property
+    def site_id(self) -> int:
+        return self.caller.site_id
+
+    @property
+    def actor(self) -> Actor:
+        return Actor(key_id=self.caller.key_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What an endpoint answers."""
+
+    body: BaseModel | None = None
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+Act = Callable[[Session, Call[B, Q]], Reply]
+
+
+class Endpoint(Protocol):
+    """An async function that knows who may call it."""
+
+    permission: Scope
+
+    def __call__(self, request: Request[State]) -> Awaitable[Response]: ...
+
+
+def json_endpoint(
+    act: Act[B, Q], *, permission: Scope, body: type[B], query: type[Q], writes: bool
+) -> Callable[[Request[State]], Awaitable[Response]]:
+    """An endpoint around `act`: key, scope, path, query and body are checked before its transaction."""
+
+    async def endpoint(request: Request[State]) -> Response:
+        process = request.state["process"]
+        raw = await request.body()
+
+        def heart() -> Reply:
+            call = check(process, request, raw, permission=permission, body=body, query=query)
+            run = process.database.write if writes else process.database.read
+            return run(lambda session: act(session, call))
+
+        try:
+            return render(await process.in_thread(heart))
+        except ServiceError as error:
+            return render_problem(error, request)
+
+    return marked(endpoint, permission)
+
+
+def marked(
+    endpoint: Callable[[Request[State]], Awaitable[Response]], permission: Scope
+) -> Callable[[Request[State]], Awaitable[Response]]:
+    """The endpoint, with its permission for all to see."""
+    endpoint.permission = permission  # type: ignore[attr-defined] # a test walks the routes
+    return endpoint
+
+
+def check(
+    process: Process,
+    request: Request[State],
+    raw: bytes,
+    *,
+    permission: Scope,
+    body: type[B],
+    query: type[Q],
+) -> Call[B, Q]:
+    """A request made into a call, in this order: who, may they, what; raises the ServiceError that applies."""
+    caller = _caller(process, request)
+    if not caller.may(permission):
+        raise Forbidden(f"this key lacks the scope {permission.value!r}", code="missing_scope")
+    path = {name: str(value) for name, value in request.path_params.items()}
+    wrong = tuple(
+        FieldError(pointer=f"/path/{name}", code="invalid_id", detail=ID_ADVICE)
+        for name, value in path.items()
+        if not ID.fullmatch(value)
+    )
+    if wrong:
+        raise Invalid(ID_ADVICE, code="invalid_id", errors=wrong)
+    return Call(
+        caller=caller,
+        path=path,
+        query=parse_query(dict(request.query_params), query),
+        body=body() if body is Nothing else parse_body(raw, body),
+        now=utc_now(),
+        settings=process.settings,
+    )
+
+
+def render(reply: Reply) -> Response:
+    """JSON, or nothing at all."""
+    if reply.body is None:
+        return Response(status_code=reply.status, headers=reply.headers)
+    return Response(
+        reply.body.model_dump_json(),
+        status_code=reply.status,
+        media_type="application/json",
+        headers=reply.headers,
+    )
+
+
+def _caller(process: Process, request: Request[Any]) -> Caller:
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise Unauthorized(
+            "send `Authorization: Bearer` with a key", headers={"WWW-Authenticate": "Bearer"}
+        )
+    return process.database.read(lambda session: keys.authenticate(session, secret.strip()))

@@ -1,0 +1,39 @@
+"""Routes: every call of the API on one page, with the scope a key needs for it."""
+
+from starlette.routing import Route
+
+from service.api import articles, block, comments, feed, picks, review, schemas, score
+from service.api.comments import receiving_endpoint
+from service.api.endpoint import Nothing, json_endpoint
+from service.storage.tables import Scope
+
+INGEST, MODERATE, PUBLISH = Scope.INGEST, Scope.MODERATE, Scope.PUBLISH
+ARTICLE, COMMENT = "/articles/{article_id}", "/comments/{comment_id}"
+
+# fmt: off
+ROUTES = [
+    Route(ARTICLE, json_endpoint(articles.put, permission=INGEST, body=schemas.ArticleBody, query=Nothing, writes=True), methods=["PUT"]),
+    Route(ARTICLE, json_endpoint(articles.get, permission=INGEST, body=Nothing, query=Nothing, writes=False), methods=["GET"]),
+
+    Route("/comments", receiving_endpoint(comments.submit, permission=INGEST, body=schemas.CommentBody), methods=["POST"]),
+    Route(COMMENT, json_endpoint(comments.get, permission=INGEST, body=Nothing, query=Nothing, writes=False), methods=["GET"]),
+    Route(COMMENT, receiving_endpoint(comments.put, permission=INGEST, body=schemas.CommentEdit), methods=["PUT"]),
+    Route(COMMENT, json_endpoint(comments.withdraw, permission=INGEST, body=Nothing, query=Nothing, writes=True), methods=["DELETE"]),
+
+    Route(COMMENT + "/decisions", json_endpoint(review.decide, permission=MODERATE, body=schemas.DecisionBody, query=Nothing, writes=True), methods=["POST"]),
+    Route("/queue", json_endpoint(review.next_page, permission=MODERATE, body=Nothing, query=schemas.PageQuery, writes=False), methods=["GET"]),
+    Route("/queue/claim", json_endpoint(review.claim, permission=MODERATE, body=schemas.ClaimBody, query=Nothing, writes=True), methods=["POST"]),
+
+    Route("/candidates", json_endpoint(picks.list_candidates, permission=PUBLISH, body=Nothing, query=schemas.CandidatesQuery, writes=False), methods=["GET"]),
+    Route(ARTICLE + "/picks", json_endpoint(picks.list_chosen, permission=PUBLISH, body=Nothing, query=Nothing, writes=False), methods=["GET"]),
+    Route(ARTICLE + "/picks", json_endpoint(picks.choose, permission=PUBLISH, body=schemas.PickBody, query=Nothing, writes=True), methods=["POST"]),
+    Route(ARTICLE + "/picks/{pick_id}", json_endpoint(picks.place, permission=PUBLISH, body=schemas.PlaceBody, query=Nothing, writes=True), methods=["PATCH"]),
+    Route(ARTICLE + "/picks/{pick_id}", json_endpoint(picks.drop, permission=PUBLISH, body=Nothing, query=Nothing, writes=True), methods=["DELETE"]),
+    Route(ARTICLE + "/block", json_endpoint(block.get, permission=PUBLISH, body=Nothing, query=Nothing, writes=False), methods=["GET"]),
+    Route(ARTICLE + "/block/publish", json_endpoint(block.publish, permission=PUBLISH, body=schemas.PublishBody, query=Nothing, writes=True), methods=["POST"]),
+    Route(ARTICLE + "/block/withdraw", json_endpoint(block.withdraw, permission=PUBLISH, body=Nothing, query=Nothing, writes=True), methods=["POST"]),
+
+    Route("/feed", json_endpoint(feed.next_page, permission=INGEST, body=Nothing, query=schemas.FeedQuery, writes=False), methods=["GET"]),
+    Route("/score", score.score, methods=["POST"]),
+]
+# fmt: on

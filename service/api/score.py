@@ -1,0 +1,96 @@
+"""Score: what the models say of a text; nothing is stored."""
+
+import asyncio
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.api import endpoint
+from service.api.endpoint import Call, Nothing, Reply
+from service.api.problems import render_problem
+from service.api.schemas import PassageReply, ScoreBody, SpanReply, rounded
+from service.errors import ServiceError
+from service.moderation import articles
+from service.moderation.scores import Answer, ArticleText, Question, ScorerUnavailable
+from service.process import Process, State
+from service.storage.tables import Scope
+
+LONGEST_WAIT_S = 30.0
+
+
+class ScoreReply(BaseModel):
+    """The same keys as a comment's scores."""
+
+    model: str
+    scores: dict[str, float]
+    relevance_label: str | None
+    language: str
+    passage: PassageReply | None
+    quote: SpanReply | None
+
+
+async def score(request: Request[State]) -> Response:
+    """Score a text, against a registered article or one sent along."""
+    process = request.state["process"]
+    raw = await request.body()
+
+    def question() -> Question:
+        call = endpoint.check(
+            process, request, raw, permission=Scope.INGEST, body=ScoreBody, query=Nothing
+        )
+        process.scorer.make_room()
+        return _question(process, call)
+
+    try:
+        asked = await process.in_thread(question)
+        answering = asyncio.wrap_future(process.scorer.ask(asked))
+        answer = await asyncio.wait_for(answering, LONGEST_WAIT_S)
+    except ServiceError as error:
+        return render_problem(error, request)
+    except TimeoutError:
+        return render_problem(ScorerUnavailable("the models took too long"), request)
+    return endpoint.render(Reply(body=_reply(asked, answer)))
+
+
+score.permission = Scope.INGEST  # type: ignore[attr-defined] # a test walks the routes
+
+
+def _question(process: Process, call: Call[ScoreBody, Nothing]) -> Question:
+    asked = call.body
+    article = None
+    if asked.article_id is not None:
+        article_id = asked.article_id
+        article = process.database.read(
+            lambda s: articles.as_models_read(
+                articles.get_revision(s, articles.get(s, call.site_id, article_id))
+            )
+        )
+    elif asked.article is not None:
+        sent = asked.article
+        article = ArticleText(
+            revision_id=None, title=sent.title, description=sent.description, text=sent.text
+        )
+    return Question(
+        text=asked.text,
+        article=article,
+        parent=asked.parent,
+        author_name=asked.author_name,
+        author_url=asked.author_url,
+        language=asked.language,
+    )
+
+
+def _reply(asked: Question, answer: Answer) -> ScoreReply:
+    text = asked.article.text if asked.article else ""
+    span, quote = answer.passage, answer.quote
+    return ScoreReply(
+        model=answer.model,
+        scores=rounded(answer.scores),
+        relevance_label=answer.relevance_label,
+        language=answer.language,
+        passage=PassageReply(start=span.start, end=span.end, text=text[span.start : span.end])
+        if span
+        else None,
+        quote=SpanReply(start=quote.start, end=quote.end) if quote else None,
+    )

@@ -1,0 +1,168 @@
+"""The application: routes, middleware and lifespan, put together in one place."""
+
+import re
+import secrets
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service import worker
+from service.api.problems import from_http, render_problem
+from service.api.routes import ROUTES as API_ROUTES
+from service.errors import ServiceError
+from service.moderation import judging
+from service.process import Process, State
+from service.scoring import BatchScorer
+from service.settings import Settings
+from service.storage.db import open_database
+from service.web.problems import render_problem_page
+from service.web.routes import ROUTES as WEB_ROUTES
+
+log = structlog.get_logger()
+
+LARGEST_REQUEST = 8 * 1024 * 1024
+API = "/api/v1"
+# Paths are logged when they can hold nothing but ids.
+PLAIN_PATH = re.compile(r"[A-Za-z0-9._~:/-]{1,300}")
+WORKER_STOPS_WITHIN_S = 10
+
+
+def start_process(settings: Settings) -> Process:
+    """Open the database and load the weights; the process starts also when they are missing."""
+    scorer = BatchScorer(
+        settings.weights, threads=settings.scoring_threads, queue=settings.scoring_queue
+    )
+    if scorer.trouble:
+        log.error("scorer.unavailable", trouble=scorer.trouble)
+    return Process(
+        settings=settings,
+        database=open_database(settings.database_url),
+        scorer=scorer,
+        owner=judging.new_owner(),
+    )
+
+
+def stop_process(process: Process) -> None:
+    """Close what `start_process` opened."""
+    process.scorer.close()
+    process.database.dispose()
+
+
+def create_app(process: Process) -> Starlette:
+    """The whole service around a process that has been started; its owner stops it."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[State]:
+        stop = threading.Event()
+        thread = threading.Thread(target=worker.run, args=(process, stop), name="worker")
+        if process.settings.worker_inside:
+            thread.start()
+        yield {"process": process}
+        stop.set()
+        await process.finish()
+        if thread.is_alive():
+            await process.in_thread(lambda: thread.join(WORKER_STOPS_WITHIN_S))
+
+    return Starlette(
+        routes=[
+            Route("/livez", livez),
+            Route("/readyz", readyz),
+            Mount(API, routes=API_ROUTES),
+            *WEB_ROUTES,
+        ],
+        middleware=[Middleware(RequestLog)],
+        exception_handlers={
+            ServiceError: on_refusal,
+            HTTPException: on_http_error,
+            Exception: on_crash,
+        },
+        lifespan=lifespan,
+        max_body_size=LARGEST_REQUEST,
+    )
+
+
+async def livez(_request: Request[State]) -> Response:
+    """The process runs."""
+    return JSONResponse({"status": "ok"})
+
+
+async def readyz(request: Request[State]) -> Response:
+    """Database and models answer; otherwise 503 and which of them does not."""
+    process = request.state["process"]
+    alive = await process.in_thread(process.database.is_alive)
+    trouble = process.scorer.trouble
+    ready = alive and trouble is None
+    return JSONResponse(
+        {
+            "status": "ok" if ready else "unavailable",
+            "database": "ok" if alive else "does not answer",
+            "models": trouble or process.scorer.model,
+        },
+        status_code=200 if ready else 503,
+    )
+
+
+PUBLIC = "public"
+livez.permission = readyz.permission = PUBLIC  # type: ignore[attr-defined] # a test walks the routes
+
+
+async def on_refusal(request: Request[Any], error: Exception) -> Response:
+    """A ServiceError that left an endpoint: as JSON at the API's door, as a page elsewhere."""
+    refusal = error if isinstance(error, ServiceError) else ServiceError()
+    if request.url.path.startswith("/api/"):
+        return render_problem(refusal, request)
+    return render_problem_page(refusal, request)
+
+
+async def on_http_error(request: Request[Any], error: Exception) -> Response:
+    """What Starlette refuses: no such path, no such method, too much."""
+    refusal = from_http(error) if isinstance(error, HTTPException) else error
+    return await on_refusal(request, refusal)
+
+
+async def on_crash(request: Request[Any], _error: Exception) -> Response:
+    """A fault of ours; the log has the frames, the caller the request's id."""
+    return await on_refusal(request, ServiceError("this is a fault of the service; it is logged"))
+
+
+class RequestLog:
+    """One line a request, and an id that the reply and every line share."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = scope["request_id"] = secrets.token_hex(8)
+        started, status = time.perf_counter(), 500
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message.get("headers", []),
+                    (b"x-request-id", request_id.encode()),
+                ]
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self.app(scope, receive, send_with_id)
+            finally:
+                path = scope["path"] if PLAIN_PATH.fullmatch(scope["path"]) else "?"
+                took = round((time.perf_counter() - started) * 1000, 1)
+                log.info("request", method=scope["method"], path=path, status=status, ms=took)

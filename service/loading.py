@@ -1,0 +1,100 @@
+"""Loading: a published article with its block, from a text file into a site."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from service.errors import Invalid
+from service.moderation import articles, comments
+from service.moderation.articles import NewArticle
+from service.moderation.comments import NewAuthor, NewComment
+from service.storage.tables import Site
+
+HEADING = "Perspectives & Insights"
+# Outer marks are typography: the block draws them again.
+OPENING, CLOSING = "“„«\"'‘", "”“»\"'’"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """An article as a page showed it: title, paragraphs, and names with their words."""
+
+    title: str
+    paragraphs: tuple[str, ...]
+    quotes: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """What a file brought."""
+
+    article_id: str
+    new_comments: int
+    known_comments: int
+
+
+def parse_published(text: str) -> Published:
+    """Read title, paragraphs, the heading, then a name and its words in turn; raises Invalid naming the line."""
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1)]
+    lines = [(number, line) for number, line in lines if line]
+    at = next((i for i, (_, line) in enumerate(lines) if line == HEADING), len(lines))
+    article, block = [line for _, line in lines[:at]], lines[at + 1 :]
+    if len(article) < 2:
+        raise Invalid("line 1: a title and at least one paragraph are needed")
+    if len(block) % 2:
+        raise Invalid(f"line {block[-1][0]}: this name has no words under it")
+    pairs = zip(block[::2], block[1::2], strict=True)
+    quotes = tuple((name, _without_marks(words)) for (_, name), (_, words) in pairs)
+    return Published(title=article[0], paragraphs=tuple(article[1:]), quotes=quotes)
+
+
+def load(
+    session: Session,
+    site: Site,
+    published: Published,
+    *,
+    url: str | None,
+    owner: str,
+    now: datetime,
+) -> Loaded:
+    """Register the article and receive the comments; ids come from the words, so twice changes nothing."""
+    article_id = f"a-{_digest(published.title)}"
+    new = NewArticle(
+        id=article_id,
+        url=url or f"https://{site.slug}.invalid/{article_id}",
+        title=published.title,
+        body="\n\n".join(published.paragraphs),
+    )
+    articles.put(session, site.id, new, now=now)
+    created = [
+        comments.submit(
+            session,
+            site.id,
+            NewComment(
+                id=f"c-{_digest(published.title, name, words)}",
+                article_id=article_id,
+                author=NewAuthor(name=name),
+                body=words,
+            ),
+            owner=owner,
+            now=now,
+        ).created
+        for name, words in published.quotes
+    ]
+    return Loaded(
+        article_id=article_id,
+        new_comments=sum(created),
+        known_comments=len(created) - sum(created),
+    )
+
+
+def _without_marks(words: str) -> str:
+    if len(words) > 2 and words[0] in OPENING and words[-1] in CLOSING:
+        return words[1:-1].strip()
+    return words
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

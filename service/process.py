@@ -1,0 +1,62 @@
+"""The process: what one running copy of the service holds, and its way from async into threads."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypedDict, TypeVar
+
+import structlog
+from anyio import CapacityLimiter, to_thread
+
+from service.moderation.scores import Scorer
+from service.settings import Settings
+from service.storage.db import POOL_SIZE, Database
+
+T = TypeVar("T")
+log = structlog.get_logger()
+STOPPING_TAKES_S = 8.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """Everything a request needs that outlives it; `owner` is the name its leases carry."""
+
+    settings: Settings
+    database: Database
+    scorer: Scorer
+    owner: str
+    background: set[asyncio.Task[None]] = field(default_factory=set)
+    limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(POOL_SIZE))
+
+    async def in_thread(self, act: Callable[[], T]) -> T:
+        """Run blocking work beside the event loop, as many at a time as there are connections."""
+        return await to_thread.run_sync(act, limiter=self.limiter)
+
+    def go_on(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start work that goes on when the caller hangs up."""
+        task = asyncio.create_task(work)
+        self.background.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("background.failed", exc_info=error)
+
+    async def finish(self) -> None:
+        """Let background work end; what does not end in time is found again by its lease."""
+        if self.background:
+            await asyncio.wait(self.background, timeout=STOPPING_TAKES_S)
+
+
+class State(TypedDict):
+    """What the application's lifespan hands to every request."""
+
+    process: Process
+
+
+def utc_now() -> datetime:
+    """The time, for those at the edge; everybody below is told it."""
+    return datetime.now(UTC)

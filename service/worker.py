@@ -1,0 +1,105 @@
+"""The worker: judges what was left unjudged and reads new articles, until told to stop."""
+
+import threading
+from concurrent.futures import Future
+from functools import partial
+
+import structlog
+from sqlalchemy.orm import Session
+
+from service.moderation import articles, judging
+from service.moderation.judging import Task
+from service.moderation.scores import Answer, ScorerUnavailable
+from service.process import Process, utc_now
+
+log = structlog.get_logger()
+
+# An idle worker looks again this often; a round that found work is followed by the next at once.
+IDLE_S = 1.0
+COMMENTS_A_ROUND = 32
+ARTICLES_A_ROUND = 4
+# Well within a lease: whoever takes longer loses the comment to another process.
+ANSWER_WITHIN_S = 25.0
+ARTICLE_WITHIN_S = 300.0
+AFTER_AN_ERROR_S = 5.0
+
+
+def run(process: Process, stop: threading.Event) -> None:
+    """Work until `stop` is set; an error is logged and the round begins anew."""
+    log.info("worker.started")
+    while not stop.is_set():
+        try:
+            busy = work_once(process)
+        except Exception:  # one bad round must not end the worker
+            log.exception("worker.round_failed")
+            stop.wait(AFTER_AN_ERROR_S)
+            continue
+        if not busy:
+            stop.wait(IDLE_S)
+    log.info("worker.stopped")
+
+
+def work_once(process: Process) -> bool:
+    """One round; True if there was anything to do."""
+    if process.scorer.trouble is not None:
+        return _give_up_on_due(process)
+    read = _read_articles(process)
+    judged = _judge_due(process)
+    return read or judged
+
+
+def _judge_due(process: Process) -> bool:
+    tasks = _take(process)
+    asked = [(task, process.scorer.ask(task.question)) for task in tasks]
+    for task, answering in asked:
+        _rule(process, task, answering)
+    return bool(tasks)
+
+
+def _give_up_on_due(process: Process) -> bool:
+    """Without a model every due comment goes by its site's fail policy, and is tried again later."""
+    tasks = _take(process)
+    for task in tasks:
+        _write_give_up(process, task)
+    return bool(tasks)
+
+
+def _take(process: Process) -> list[Task]:
+    def take(session: Session) -> list[Task]:
+        due = judging.take_due(session, owner=process.owner, now=utc_now(), limit=COMMENTS_A_ROUND)
+        return [task for row_id in due if (task := judging.find_task(session, row_id))]
+
+    return process.database.write(take)
+
+
+def _rule(process: Process, task: Task, answering: Future[Answer]) -> None:
+    try:
+        answer = answering.result(ANSWER_WITHIN_S)
+    except (ScorerUnavailable, TimeoutError) as error:
+        log.warning("worker.no_answer", error=type(error).__name__)
+        _write_give_up(process, task)
+        return
+    process.database.write(lambda session: judging.judge(session, task, answer, now=utc_now()))
+
+
+def _write_give_up(process: Process, task: Task) -> None:
+    process.database.write(lambda session: judging.give_up(session, task, now=utc_now()))
+
+
+def _read_articles(process: Process) -> bool:
+    """Embed the passages of articles that were registered or edited."""
+    taken = process.database.write(
+        lambda s: articles.take_unembedded(s, now=utc_now(), limit=ARTICLES_A_ROUND)
+    )
+    reading = [(article, process.scorer.embed(article)) for article in taken]
+    for article, embedding in reading:
+        try:
+            model, passages = embedding.result(ARTICLE_WITHIN_S)
+        except (ScorerUnavailable, TimeoutError) as error:
+            log.warning("worker.article_unread", error=type(error).__name__)
+            continue
+        keep = partial(
+            articles.keep_passages, revision_id=article.revision_id, model=model, passages=passages
+        )
+        process.database.write(keep)
+    return bool(taken)
