@@ -10,8 +10,10 @@ from typing import Any
 
 import structlog
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
@@ -20,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service import worker
 from service.api.problems import from_http, render_problem
 from service.api.routes import ROUTES as API_ROUTES
-from service.errors import ServiceError
+from service.errors import ServiceError, TooLarge
 from service.moderation import judging
 from service.process import Process, State
 from service.scoring import BatchScorer
@@ -81,14 +83,17 @@ def create_app(process: Process) -> Starlette:
             Mount(API, routes=API_ROUTES),
             *WEB_ROUTES,
         ],
-        middleware=[Middleware(RequestLog)],
+        middleware=[
+            Middleware(RequestLog),
+            Middleware(DeclaredSize),
+            Middleware(RequestBodyLimitMiddleware, max_body_size=LARGEST_REQUEST),
+        ],
         exception_handlers={
             ServiceError: on_refusal,
             HTTPException: on_http_error,
             Exception: on_crash,
         },
         lifespan=lifespan,
-        max_body_size=LARGEST_REQUEST,
     )
 
 
@@ -166,3 +171,19 @@ class RequestLog:
                 path = scope["path"] if PLAIN_PATH.fullmatch(scope["path"]) else "?"
                 took = round((time.perf_counter() - started) * 1000, 1)
                 log.info("request", method=scope["method"], path=path, status=status, ms=took)
+
+
+class DeclaredSize:
+    """Refuse a request that says it is too large; the limit inside counts those that do not say."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        declared = Headers(scope=scope).get("content-length", "") if scope["type"] == "http" else ""
+        if not (declared.isdigit() and int(declared) > LARGEST_REQUEST):
+            await self.app(scope, receive, send)
+            return
+        refusal = TooLarge(f"a request may have {LARGEST_REQUEST} bytes")
+        response = await on_refusal(Request(scope), refusal)
+        await response(scope, receive, send)

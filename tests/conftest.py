@@ -28,12 +28,39 @@ NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 PASSWORD = "a long enough password"
 
 
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """A site that is set up: its key, its people (all with PASSWORD), and a key of a neighbour's."""
+
+    site_id: int
+    slug: str
+    key: str
+    neighbour_key: str
+    moderator: str = "mo@post.example"
+    second_moderator: str = "max@post.example"
+    editor: str = "edi@post.example"
+
+    @property
+    def auth(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+    @property
+    def neighbour_auth(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.neighbour_key}"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Template:
+    """A database that was migrated and furnished once; tests are given copies."""
+
+    url: str
+    house: House
+
+
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An embedded database, migrated once; tests copy the file."""
-    path = tmp_path_factory.mktemp("template") / "postbag.db"
-    migrations.upgrade(f"sqlite:///{path}")
-    return path
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """An embedded database; tests copy the file."""
+    return furnish(f"sqlite:///{tmp_path_factory.mktemp('template') / 'postbag.db'}")
 
 
 @pytest.fixture(scope="session")
@@ -53,27 +80,35 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
 
 
 @pytest.fixture(scope="session")
-def postgresql_template(postgresql_server: str) -> Iterator[str]:
-    """A PostgreSQL database, migrated once; tests are given copies made by the server."""
+def postgresql_template(postgresql_server: str) -> Iterator[Template]:
+    """A PostgreSQL database; the server copies it."""
     name = f"postbag_template_{os.getpid()}"
     _on_server(postgresql_server, f'CREATE DATABASE "{name}"')
-    migrations.upgrade(_database_url(postgresql_server, name))
-    yield name
+    yield furnish(_database_url(postgresql_server, name))
     _on_server(postgresql_server, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A fresh, migrated database of each kind."""
-    if request.param == "sqlite":
+def template(request: pytest.FixtureRequest) -> Template:
+    """One of each kind, in turn."""
+    furnished: Template = request.getfixturevalue(f"{request.param}_template")
+    return furnished
+
+
+@pytest.fixture
+def database_url(
+    template: Template, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[str]:
+    """A fresh, migrated and furnished database of each kind."""
+    source = make_url(template.url)
+    if source.get_backend_name() == "sqlite":
         path = tmp_path / "postbag.db"
-        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        shutil.copy(source.database or "", path)
         yield f"sqlite:///{path}"
         return
     server = request.getfixturevalue("postgresql_server")
-    template = request.getfixturevalue("postgresql_template")
     name = f"postbag_{os.getpid()}_{os.urandom(4).hex()}"
-    _on_server(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    _on_server(server, f'CREATE DATABASE "{name}" TEMPLATE "{source.database}"')
     yield _database_url(server, name)
     _on_server(server, f'DROP DATABASE "{name}" WITH (FORCE)')
 
@@ -108,30 +143,18 @@ def process(settings: Settings, database: Database, scorer: KeywordScorer) -> Pr
     return Process(settings=settings, database=database, scorer=scorer, owner=new_owner())
 
 
-@dataclass(frozen=True, kw_only=True)
-class House:
-    """A site that is set up: its key, its people (all with PASSWORD), and a key of a neighbour's."""
-
-    site_id: int
-    slug: str
-    key: str
-    neighbour_key: str
-    moderator: str = "mo@post.example"
-    second_moderator: str = "max@post.example"
-    editor: str = "edi@post.example"
-
-    @property
-    def auth(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.key}"}
-
-    @property
-    def neighbour_auth(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.neighbour_key}"}
-
-
 @pytest.fixture
-def house(database: Database) -> House:
-    return database.write(build_house)
+def house(template: Template) -> House:
+    return template.house
+
+
+def furnish(url: str) -> Template:
+    """Migrate a database and build the house in it."""
+    migrations.upgrade(url)
+    database = open_database(url)
+    built = database.write(build_house)
+    database.dispose()
+    return Template(url=url, house=built)
 
 
 def build_house(session: Session) -> House:

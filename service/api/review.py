@@ -61,6 +61,7 @@ def decide(session: Session, call: Call[DecisionBody, Nothing]) -> Reply:
         actor=call.actor,
         reason=asked.reason,
         note=asked.note,
+        seen=asked.seen,
         now=call.now,
     )
     view = reading.get(session, call.site_id, comment_id)

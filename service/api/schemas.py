@@ -31,7 +31,11 @@ def _has_words(value: str) -> str:
 
 Id = Annotated[str, AfterValidator(_is_id)]
 Name = Annotated[str, StringConstraints(max_length=200)]
-Words = Annotated[str, AfterValidator(_has_words)]
+Title = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_has_words)]
+AuthorName = Annotated[str, StringConstraints(max_length=200), AfterValidator(_has_words)]
+CommentText = Annotated[
+    str, StringConstraints(max_length=LONGEST_COMMENT), AfterValidator(_has_words)
+]
 WebUrl = Annotated[str, StringConstraints(pattern=r"^https?://\S+$", max_length=2000)]
 Language = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$", max_length=35)
@@ -48,7 +52,7 @@ class ArticleBody(Payload):
     """An article without its id."""
 
     url: WebUrl
-    title: Annotated[Words, Field(max_length=1000)]
+    title: Title
     body: Annotated[str, Field(max_length=LONGEST_ARTICLE, description="plain text or HTML")]
     language: Language | None = None
     section: Name | None = None
@@ -77,7 +81,7 @@ class ArticleBody(Payload):
 class AuthorBody(Payload):
     """Who wrote a comment; the address is kept as a keyed hash only."""
 
-    name: Annotated[Words, Field(max_length=200)]
+    name: AuthorName
     id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)] | None = None
     url: Annotated[str, Field(max_length=2000)] | None = None
@@ -90,7 +94,7 @@ class CommentEdit(Payload):
     article: ArticleBody | None = None
     parent_id: Id | None = None
     author: AuthorBody
-    body: Annotated[Words, Field(max_length=LONGEST_COMMENT)]
+    body: CommentText
     url: WebUrl | None = None
     posted_at: AwareDatetime | None = None
     reactions: Annotated[int, Field(ge=0, le=10**9)] | None = None
@@ -134,6 +138,9 @@ class DecisionBody(Payload):
     revision: Annotated[int, Field(ge=1)]
     reason: Reason | None = None
     note: Annotated[str, Field(max_length=2000)] | None = None
+    seen: Annotated[
+        State | None, Field(description="the state that was seen; needed to overrule a person")
+    ] = None
 
 
 class ClaimBody(Payload):
@@ -183,7 +190,7 @@ class ScoredArticle(Payload):
 class ScoreBody(Payload):
     """A text to be scored, and what it is scored against."""
 
-    text: Annotated[Words, Field(max_length=LONGEST_COMMENT)]
+    text: CommentText
     article_id: Id | None = None
     article: ScoredArticle | None = None
     parent: Annotated[str, Field(max_length=LONGEST_COMMENT)] | None = None

@@ -87,9 +87,14 @@ def decide(
     actor: Actor,
     reason: Reason | None,
     note: str | None,
+    seen: State | None = None,
     now: datetime,
 ) -> int:
-    """A person's or a site's ruling on the revision they saw; raises Conflict if that is not what stands there."""
+    """A ruling on the revision that was seen; raises Conflict if that is not what stands there.
+
+    Who overrules a person says in `seen` that they know where the comment stands: of two people
+    who decide at once, the second is told instead of winning.
+    """
     if action is not Action.APPROVE and reason is None:
         wrong = FieldError(
             pointer="/reason", code="missing", detail=f"To {action} a comment, give a reason."
@@ -99,11 +104,14 @@ def decide(
     to = BECOMES[action]
     if comment.revision != revision:
         raise Conflict("this comment has changed since you opened it", code="stale")
-    if comment.state is to and decisions.belongs_to_a_person(
-        session, comment.id, revision=revision
-    ):
+    if seen is not None and seen is not comment.state:
+        raise Conflict(f"this comment is {comment.state} by now", code="stale")
+    decided = decisions.belongs_to_a_person(session, comment.id, revision=revision)
+    unaware = seen is None and comment.state is not State.HELD
+    if decided and (comment.state is to or unaware):
         raise Conflict(
-            f"this comment is {to} already, by a person's decision", code="already_decided"
+            f"this comment is {comment.state} already, by a person's decision",
+            code="already_decided",
         )
     if comment.state is State.HELD and _is_claimed_by_another(comment, actor, now):
         raise Conflict("someone else is looking at this comment", code="claimed")

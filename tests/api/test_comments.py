@@ -182,7 +182,9 @@ def test_a_nul_or_half_a_pair_is_invalid_text(client: TestClient, text: str) -> 
 
 
 def test_a_whole_pair_is_an_ordinary_character(client: TestClient) -> None:
-    raw = r'{"id": "c-1", "article_id": "a-1", "author": {"name": "Ada"}, "body": "\ud83d\ude00 yes"}'
+    raw = (
+        r'{"id": "c-1", "article_id": "a-1", "author": {"name": "Ada"}, "body": "\ud83d\ude00 yes"}'
+    )
     reply = client.post("/api/v1/comments?wait=5", content=raw.encode())
     assert reply.json()["body"] == "\U0001f600 yes"
 
@@ -196,6 +198,8 @@ def test_a_body_over_the_limit_is_refused(client: TestClient) -> None:
     }
     huge = client.post("/api/v1/comments", content=b" " * (8 * 1024 * 1024 + 1))
     assert (huge.status_code, huge.json()["code"]) == (413, "too_large")
+    growing = client.post("/api/v1/comments", content=(b" " * 2**20 for _ in range(9)))
+    assert (growing.status_code, growing.json()["code"]) == (413, "too_large")
 
 
 def test_another_sites_objects_are_not_there(client: TestClient, house: House) -> None:

@@ -78,9 +78,7 @@ def test_a_decision_names_the_revision_and_is_written_down(client: TestClient) -
 
 def test_a_rejection_needs_a_reason(client: TestClient) -> None:
     post_comment(client, "c-1", "Win at the casino today")
-    reply = client.post(
-        "/api/v1/comments/c-1/decisions", json={"action": "reject", "revision": 1}
-    )
+    reply = client.post("/api/v1/comments/c-1/decisions", json={"action": "reject", "revision": 1})
     assert reply.json()["errors"][0]["pointer"] == "/reason"
 
 
@@ -97,7 +95,5 @@ def test_a_key_without_the_scope_is_refused(
 
 
 def test_a_revoked_key_opens_nothing(client: TestClient, house: House, database: Database) -> None:
-    database.write(
-        lambda s: keys.revoke(s, sites.get(s, house.slug), house.key[:8], now=NOW)
-    )
+    database.write(lambda s: keys.revoke(s, sites.get(s, house.slug), house.key[:8], now=NOW))
     assert client.get("/api/v1/queue").status_code == 401
