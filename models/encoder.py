@@ -1,0 +1,144 @@
+"""The encoder as it serves: texts in, one vector a token out, on the CPU."""
+
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+# It reports usage on import, unless the room it reports to is closed first.
+sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+import openvino
+
+from models.text import Span
+
+Array = NDArray[np.float32]
+
+WIDTH = 384
+# The encoder was trained on 256 tokens; a longer text is read in windows that overlap by a quarter.
+WINDOW = 256
+STRIDE = 192
+# A comment of 50,000 characters has about 60 windows; what is longer still is for a person.
+MOST_WINDOWS = 80
+# Tokens in one batch, padding included: about 60 ms on one core of 2024.
+BUDGET = 4096
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of a text as the encoder saw it: code-point offsets (tokens, 2), vectors (tokens, 384)."""
+
+    offsets: NDArray[np.int64]
+    vectors: Array
+
+    def pool(self, kept: NDArray[np.bool_]) -> Array:
+        """Mean (unit length) and maximum over the kept tokens: (768,); zeros if none is kept."""
+        if not kept.any():
+            return np.zeros(2 * WIDTH, dtype=np.float32)
+        vectors = self.vectors[kept]
+        return np.concatenate([unit(vectors.mean(axis=0)), vectors.max(axis=0)])
+
+    def inside(self, span: Span) -> NDArray[np.bool_]:
+        """Which tokens stand within a span."""
+        mask: NDArray[np.bool_] = (self.offsets[:, 0] >= span.start) & (
+            self.offsets[:, 1] <= span.end
+        )
+        return mask
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A text as windows, at least one; `too_long` if the last of them do not reach its end."""
+
+    windows: list[Window]
+    too_long: bool
+
+    @property
+    def mean(self) -> Array:
+        """The text as one vector of unit length: (384,)."""
+        return unit(np.concatenate([w.vectors for w in self.windows]).mean(axis=0))
+
+
+class Encoder:
+    """OpenVINO IR and its tokenizer; may be asked from several threads at once."""
+
+    def __init__(self, model: Path, tokenizer: Path, *, threads: int | None) -> None:
+        self._tokenizer = Tokenizer.from_file(str(tokenizer))
+        # The stock file cuts at 128 tokens and pads to them.
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        config: dict[str, str] = {"PERFORMANCE_HINT": "LATENCY"}
+        if threads:
+            config["INFERENCE_NUM_THREADS"] = str(threads)
+        self._compiled = openvino.Core().compile_model(str(model), "CPU", config)
+        self._local = threading.local()
+
+    def encode(self, texts: Sequence[str]) -> list[Encoded]:
+        """Every text, in order; batches are packed by padded tokens, the longest texts together."""
+        pieces: list[tuple[int, list[int], NDArray[np.int64]]] = []
+        too_long = []
+        for index, encoding in enumerate(self._tokenizer.encode_batch(list(texts))):
+            cut = list(_windows(encoding.ids, encoding.offsets))
+            too_long.append(len(cut) > MOST_WINDOWS)
+            pieces += [(index, ids, offsets) for ids, offsets in cut[:MOST_WINDOWS]]
+        found: dict[int, Window] = {}
+        for batch in pack([len(ids) for _, ids, _ in pieces]):
+            vectors = self._run([pieces[i][1] for i in batch])
+            for row, i in enumerate(batch):
+                offsets = pieces[i][2]
+                # The first and last token stand for no word.
+                found[i] = Window(offsets=offsets, vectors=vectors[row, 1 : len(offsets) + 1])
+        grouped: list[list[Window]] = [[] for _ in texts]
+        for i, (index, _, _) in enumerate(pieces):
+            grouped[index].append(found[i])
+        return [Encoded(windows=w, too_long=t) for w, t in zip(grouped, too_long, strict=True)]
+
+    def _run(self, batch: list[list[int]]) -> Array:
+        longest = max(map(len, batch))
+        ids = np.zeros((len(batch), longest), dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for row, tokens in enumerate(batch):
+            ids[row, : len(tokens)] = tokens
+            mask[row, : len(tokens)] = 1
+        request = getattr(self._local, "request", None)
+        if request is None:
+            request = self._local.request = self._compiled.create_infer_request()
+        request.infer({"input_ids": ids, "attention_mask": mask})
+        vectors: Array = np.array(request.get_output_tensor(0).data, dtype=np.float32)
+        return vectors
+
+
+def pack(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Indices in batches of at most BUDGET padded tokens, the longest first."""
+    batch: list[int] = []
+    longest = 0
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        longest = longest or lengths[i]
+        if batch and longest * (len(batch) + 1) > BUDGET:
+            yield batch
+            batch, longest = [], lengths[i]
+        batch.append(i)
+    if batch:
+        yield batch
+
+
+def unit(vector: Array) -> Array:
+    """The vector at length one; zeros stay zeros."""
+    length = float(np.linalg.norm(vector))
+    return vector / length if length else vector
+
+
+def _windows(
+    ids: list[int], offsets: list[tuple[int, int]]
+) -> Iterator[tuple[list[int], NDArray[np.int64]]]:
+    first, last, inner = ids[0], ids[-1], ids[1:-1]
+    places = np.array(offsets[1:-1], dtype=np.int64).reshape(-1, 2)
+    for start in range(0, max(1, len(inner)), STRIDE):
+        end = start + WINDOW - 2
+        yield [first, *inner[start:end], last], places[start:end]
+        if end >= len(inner):
+            return

@@ -1,0 +1,13 @@
+"""The taxonomy: one list of labels for data, training, serving and the pages."""
+
+# Judged on the words of a comment by one head each; calibrated probabilities.
+SPAM_HEADS = ("spam",)
+TOXICITY_HEADS = ("toxicity", "severe_toxic", "obscene", "threat", "insult", "identity_attack")
+INSIGHT_HEADS = ("insight", "experience", "reasons", "novelty")
+HEADS = (*SPAM_HEADS, *TOXICITY_HEADS, *INSIGHT_HEADS)
+
+# Everything a comment is scored for, in the order in which it is shown.
+SCORES = ("spam", "relevance", *TOXICITY_HEADS, *INSIGHT_HEADS, "echo")
+
+# Ordinal, by the rating 0 to 3 that a rater would give; relevance is P(rating >= 2).
+RELEVANCE_LABELS = ("off", "weak", "related", "direct")

@@ -1,0 +1,68 @@
+"""The registry: versions of weights on disk, each a folder that is whole or is refused."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).with_name("weights")
+MANIFEST = "manifest.json"
+
+
+class WeightsError(Exception):
+    """The weights cannot be used; the message says which file and what to do."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A verified version: where its files are, and what its manifest says."""
+
+    folder: Path
+    manifest: dict[str, Any]
+
+    @property
+    def version(self) -> str:
+        version: str = self.manifest["version"]
+        return version
+
+
+def open_weights(folder: Path | None = None) -> Weights:
+    """A version's folder, every file checked against its sha256; the shipped one by default.
+
+    Raises WeightsError for a missing or altered file.
+    """
+    folder = folder or newest()
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+    except FileNotFoundError as error:
+        raise WeightsError(f"{folder} holds no {MANIFEST}: get the weights again") from error
+    except ValueError as error:
+        raise WeightsError(f"{folder / MANIFEST} cannot be read: get the weights again") from error
+    for name, promised in manifest["sha256"].items():
+        path = folder / name
+        if not path.is_file():
+            raise WeightsError(f"{path} is missing: get the weights again")
+        if _sha256(path) != promised:
+            raise WeightsError(f"{path} is not the file that was released: get the weights again")
+    return Weights(folder=folder, manifest=manifest)
+
+
+def newest() -> Path:
+    """The newest version that ships; versions sort by name."""
+    versions = sorted(path.parent for path in FOLDER.glob(f"*/{MANIFEST}"))
+    if not versions:
+        raise WeightsError(f"{FOLDER} holds no weights: get them again")
+    return versions[-1]
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Seal a folder: the manifest with the sha256 of every other file in it."""
+    names = sorted(path.name for path in folder.iterdir() if path.name not in {MANIFEST, "card.md"})
+    sealed = {**manifest, "sha256": {name: _sha256(folder / name) for name in names}}
+    (folder / MANIFEST).write_text(json.dumps(sealed, indent=1) + "\n")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,114 @@
+"""Text: what training and serving do alike before the network sees a comment."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+import numpy as np
+import sentencex
+from numpy.typing import NDArray
+
+INVISIBLE = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+URL = re.compile(r"https?://|www\.|\b[a-z0-9-]{2,}\s?(?:\.|\[?dot\]?)\s?(?:com|net|org|info|ru|xyz|shop|site|online|test|example|invalid)\b", re.IGNORECASE)
+EMAIL = re.compile(r"\S+@\S+\.\w+|\b\w+\s?(?:\(at\)|\[at\])\s?\w+", re.IGNORECASE)
+PHONE = re.compile(r"\+?\d[\d\s().-]{7,}\d")
+MESSENGER = re.compile(r"what'?s\s?app|telegr\w+|t\.me|\bdm me\b|inbox me|text me|reach (?:him|her|me|out)|contact (?:him|her|me)|\bsignal\b.{0,12}\+", re.IGNORECASE)
+MONEY = re.compile(r"[$€£₿]\s?\d|\d\s?(?:usd|usdt|btc|eth|dollars|%\s+(?:profit|return|off))", re.IGNORECASE)
+LOOKALIKE = re.compile("[\u0370-\u03ff\u0400-\u04ff]")
+EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf]")
+NAME_BAIT = re.compile(
+    r"\b(?:seo|loans?|casino|bet|escorts?|pills?|cbd|keto|essay|writ(?:ers|ing)|recovery|hacker|forex|crypto|"
+    r"invest\w*|trad(?:er|ing)|movers|plumb\w+|roofing|repair|cleaning|agency|services?|solutions|cheap|best|buy|online|www|\.com)\b",
+    re.IGNORECASE,
+)
+
+FACTS = (
+    "urls",
+    "emails",
+    "phones",
+    "messengers",
+    "money",
+    "capitals",
+    "exclamations",
+    "emoji",
+    "invisible",
+    "lookalikes",
+    "spaced_letters",
+    "digits_in_words",
+    "name_bait",
+    "name_has_url",
+    "author_url",
+    "words_few",
+)
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of text in code points; `end` is exclusive."""
+
+    start: int
+    end: int
+
+
+def normalise(text: str) -> str:
+    """The text as the network reads it: as long as the original, code point for code point.
+
+    Invisible characters become spaces and compatibility forms of a single character (bold letters,
+    full width) their plain ones, so that offsets stay those of the stored text.
+    """
+    text = INVISIBLE.sub(" ", text)
+    if text.isascii():
+        return text
+    return "".join(_plain(letter) for letter in text)
+
+
+def sentences(text: str, language: str = "en") -> list[Span]:
+    """The sentences of a text, without the white space around them; offsets in code points."""
+    spans: list[Span] = []
+    for boundary in sentencex.get_sentence_boundaries(language, text):
+        span = trim(text, Span(boundary["start_index"], boundary["end_index"]))
+        if span.end > span.start:
+            spans.append(span)
+    return spans
+
+
+def trim(text: str, span: Span) -> Span:
+    """A span without white space at its ends; empty where nothing is left."""
+    piece = text[span.start : span.end]
+    start = span.start + len(piece) - len(piece.lstrip())
+    return Span(start, max(start, span.start + len(piece.rstrip())))
+
+
+def facts(text: str, author_name: str | None, author_url: str | None) -> NDArray[np.float32]:
+    """What a spam filter sees at a glance; (len(FACTS),), each within 0 and about 2."""
+    name = author_name or ""
+    letters = sum(letter.isalpha() for letter in text) or 1
+    words = WORD.findall(text)
+    mixed = sum(bool(LOOKALIKE.search(word)) and any(c.isascii() and c.isalpha() for c in word) for word in words)
+    spaced = re.findall(r"(?:\b\w[ .\-_*]){4,}\w\b", text)
+    leet = sum(bool(re.search(r"[a-z][0-9@$]+[a-z]", word, re.IGNORECASE)) for word in text.split())
+    counts = (
+        len(URL.findall(text)),
+        len(EMAIL.findall(text)),
+        len(PHONE.findall(text)),
+        len(MESSENGER.findall(text)),
+        len(MONEY.findall(text)),
+        3 * sum(letter.isupper() for letter in text) / letters,
+        text.count("!") / 2,
+        len(EMOJI.findall(text)) / 2,
+        len(INVISIBLE.findall(text)),
+        mixed,
+        len(spaced),
+        leet,
+        bool(NAME_BAIT.search(name)),
+        bool(URL.search(name)),
+        bool(author_url),
+        2.0 if len(words) < 4 else 0.0,
+    )
+    return np.minimum(2.0, np.array(counts, dtype=np.float32))
+
+
+def _plain(letter: str) -> str:
+    folded = unicodedata.normalize("NFKC", letter)
+    return folded if len(folded) == 1 else letter
