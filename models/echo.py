@@ -98,9 +98,7 @@ def _verbatim(words: list[str], spans: list[Span], source: Source) -> Iterator[R
 
 def _near(text: str, found: list[Repeat], source: Source) -> Iterator[Repeat]:
     for sentence in sentences(text):
-        if any(
-            r.comment.start < sentence.end and sentence.start < r.comment.end for r in found
-        ):
+        if any(r.comment.start < sentence.end and sentence.start < r.comment.end for r in found):
             continue
         words, spans = split_words(text[sentence.start : sentence.end])
         if len(words) < SHORTEST_RUN:
@@ -110,9 +108,7 @@ def _near(text: str, found: list[Repeat], source: Source) -> Iterator[Repeat]:
             theirs = source.words[start:end]
             if fuzz.ratio(" ".join(words), " ".join(theirs)) >= NEARLY:
                 yield Repeat(
-                    comment=Span(
-                        sentence.start + spans[0].start, sentence.start + spans[-1].end
-                    ),
+                    comment=Span(sentence.start + spans[0].start, sentence.start + spans[-1].end),
                     source=Span(source.spans[start].start, source.spans[end - 1].end),
                     origin=source.origin,
                 )

@@ -186,9 +186,7 @@ class Classifier:
         """Logits of the whole windows (windows, heads) and of the sentences (sentences, heads)."""
         comment = reading.comment
         seen = facts(comment.text, comment.author_name, comment.author_url)
-        windows = [
-            np.concatenate([w.pool(reading.own(w)), seen]) for w in reading.encoded.windows
-        ]
+        windows = [np.concatenate([w.pool(reading.own(w)), seen]) for w in reading.encoded.windows]
         parts = [
             np.concatenate([_pool(reading, span), _facts_of(comment, span)])
             for span in reading.sentences
@@ -201,8 +199,7 @@ class Classifier:
         strongest = self._heads.probabilities(windows.max(axis=0, keepdims=True))[0]
         usual = self._heads.probabilities(windows.mean(axis=0, keepdims=True))[0]
         scores = {
-            label: float(strongest[HEADS.index(label)])
-            for label in (*SPAM_HEADS, *TOXICITY_HEADS)
+            label: float(strongest[HEADS.index(label)]) for label in (*SPAM_HEADS, *TOXICITY_HEADS)
         }
         if 1 - reading.echo > NOTHING_LEFT:
             scores |= {label: float(usual[HEADS.index(label)]) for label in INSIGHT_HEADS}

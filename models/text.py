@@ -8,13 +8,23 @@ import numpy as np
 import sentencex
 from numpy.typing import NDArray
 
-INVISIBLE = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
+)
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-URL = re.compile(r"https?://|www\.|\b[a-z0-9-]{2,}\s?(?:\.|\[?dot\]?)\s?(?:com|net|org|info|ru|xyz|shop|site|online|test|example|invalid)\b", re.IGNORECASE)
+URL = re.compile(
+    r"https?://|www\.|\b[a-z0-9-]{2,}\s?(?:\.|\[?dot\]?)\s?(?:com|net|org|info|ru|xyz|shop|site|online|test|example|invalid)\b",
+    re.IGNORECASE,
+)
 EMAIL = re.compile(r"\S+@\S+\.\w+|\b\w+\s?(?:\(at\)|\[at\])\s?\w+", re.IGNORECASE)
 PHONE = re.compile(r"\+?\d[\d\s().-]{7,}\d")
-MESSENGER = re.compile(r"what'?s\s?app|telegr\w+|t\.me|\bdm me\b|inbox me|text me|reach (?:him|her|me|out)|contact (?:him|her|me)|\bsignal\b.{0,12}\+", re.IGNORECASE)
-MONEY = re.compile(r"[$€£₿]\s?\d|\d\s?(?:usd|usdt|btc|eth|dollars|%\s+(?:profit|return|off))", re.IGNORECASE)
+MESSENGER = re.compile(
+    r"what'?s\s?app|telegr\w+|t\.me|\bdm me\b|inbox me|text me|reach (?:him|her|me|out)|contact (?:him|her|me)|\bsignal\b.{0,12}\+",
+    re.IGNORECASE,
+)
+MONEY = re.compile(
+    r"[$€£₿]\s?\d|\d\s?(?:usd|usdt|btc|eth|dollars|%\s+(?:profit|return|off))", re.IGNORECASE
+)
 LOOKALIKE = re.compile("[\u0370-\u03ff\u0400-\u04ff]")
 EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf]")
 NAME_BAIT = re.compile(
@@ -85,7 +95,10 @@ def facts(text: str, author_name: str | None, author_url: str | None) -> NDArray
     name = author_name or ""
     letters = sum(letter.isalpha() for letter in text) or 1
     words = WORD.findall(text)
-    mixed = sum(bool(LOOKALIKE.search(word)) and any(c.isascii() and c.isalpha() for c in word) for word in words)
+    mixed = sum(
+        bool(LOOKALIKE.search(word)) and any(c.isascii() and c.isalpha() for c in word)
+        for word in words
+    )
     spaced = re.findall(r"(?:\b\w[ .\-_*]){4,}\w\b", text)
     leet = sum(bool(re.search(r"[a-z][0-9@$]+[a-z]", word, re.IGNORECASE)) for word in text.split())
     counts = (

@@ -6,18 +6,109 @@ from dataclasses import dataclass
 
 from models.data.sets import Example
 
-FIRST = ("Maria", "James", "Olu", "Priya", "Chen", "Fatima", "Lars", "Dina", "Kwame", "Sofia", "Tom", "Aiko", "Ivan", "Grace", "Pedro", "Hannah")
-LAST = ("Silva", "Okafor", "Novak", "Khan", "Meyer", "Costa", "Brown", "Sato", "Haddad", "Olsen", "Reid", "Moreau")
-FIRMS = ("Prime Movers Agency", "Cheap SEO Services", "Best Roofing Repair", "QuickCash Loans", "Elite Essay Writers", "Keto Pills Online", "Crown Casino Bet", "Royal Escorts", "Secure Wallet Recovery", "Forex Trading Academy", "Bright Digital Marketing", "Rapid Credit Repair")
+FIRST = (
+    "Maria",
+    "James",
+    "Olu",
+    "Priya",
+    "Chen",
+    "Fatima",
+    "Lars",
+    "Dina",
+    "Kwame",
+    "Sofia",
+    "Tom",
+    "Aiko",
+    "Ivan",
+    "Grace",
+    "Pedro",
+    "Hannah",
+)
+LAST = (
+    "Silva",
+    "Okafor",
+    "Novak",
+    "Khan",
+    "Meyer",
+    "Costa",
+    "Brown",
+    "Sato",
+    "Haddad",
+    "Olsen",
+    "Reid",
+    "Moreau",
+)
+FIRMS = (
+    "Prime Movers Agency",
+    "Cheap SEO Services",
+    "Best Roofing Repair",
+    "QuickCash Loans",
+    "Elite Essay Writers",
+    "Keto Pills Online",
+    "Crown Casino Bet",
+    "Royal Escorts",
+    "Secure Wallet Recovery",
+    "Forex Trading Academy",
+    "Bright Digital Marketing",
+    "Rapid Credit Repair",
+)
 # Names of real readers' clubs, firms and offices, under which honest people write.
-HONEST_FIRMS = ("Harbour Rowing Club", "Old Mill Bakery", "Northside Parents", "Union Branch 12", "Logic Labs", "Garden Society", "Team Meridian", "Quiet Reader 7", "Studio Kestrel", "Vector House")
-SITES = ("topdeal.example", "fastloan.test", "glowskin.example", "essayking.test", "bigwin.invalid", "crypto-pro.example", "seo-boost.test", "slimnow.example", "best-pills.invalid", "growtraffic.example")
-SOURCES = ("https://council.example/minutes/2026-03.pdf", "https://stats.example/bulletin/44", "https://journal.example/articles/1182", "https://archive.example/1987/strike", "https://health.example/guidance/sleep")
+HONEST_FIRMS = (
+    "Harbour Rowing Club",
+    "Old Mill Bakery",
+    "Northside Parents",
+    "Union Branch 12",
+    "Logic Labs",
+    "Garden Society",
+    "Team Meridian",
+    "Quiet Reader 7",
+    "Studio Kestrel",
+    "Vector House",
+)
+SITES = (
+    "topdeal.example",
+    "fastloan.test",
+    "glowskin.example",
+    "essayking.test",
+    "bigwin.invalid",
+    "crypto-pro.example",
+    "seo-boost.test",
+    "slimnow.example",
+    "best-pills.invalid",
+    "growtraffic.example",
+)
+SOURCES = (
+    "https://council.example/minutes/2026-03.pdf",
+    "https://stats.example/bulletin/44",
+    "https://journal.example/articles/1182",
+    "https://archive.example/1987/strike",
+    "https://health.example/guidance/sleep",
+)
 AMOUNTS = ("$4,200", "£900", "€15,000", "$87,000", "0.8 BTC", "3,500 USDT", "$12,450", "$310 a day")
 WEEKS = ("two weeks", "10 days", "a month", "one week", "72 hours", "three months")
-HANDLES = ("fix_wallet01", "mrs_grace_fx", "coach.daniel", "recoverypro77", "lena_trades", "drhope_herbal")
+HANDLES = (
+    "fix_wallet01",
+    "mrs_grace_fx",
+    "coach.daniel",
+    "recoverypro77",
+    "lena_trades",
+    "drhope_herbal",
+)
 PHONES = ("+1 (555) 010-7788", "+44 1632 960 411", "+234 555 0100 22", "+1-555-0142")
-SUBJECTS = ("the bus lanes", "the school meals", "the flood wall", "the new clinic", "the harbour fees", "rents in the old town", "the phone ban", "night shifts", "the bakery strike", "the library hours", "class sizes", "the cycle path")
+SUBJECTS = (
+    "the bus lanes",
+    "the school meals",
+    "the flood wall",
+    "the new clinic",
+    "the harbour fees",
+    "rents in the old town",
+    "the phone ban",
+    "night shifts",
+    "the bakery strike",
+    "the library hours",
+    "class sizes",
+    "the cycle path",
+)
 
 SPAM = {
     "flattery": (
@@ -99,7 +190,15 @@ CONTACTS = (
     "reach out on what's app {phone}",
     "Inbox {handle} on Instagram",
 )
-TRADES = ("plumbing", "office cleaning", "roof repair", "pest control", "digital marketing", "visa services", "packers and movers")
+TRADES = (
+    "plumbing",
+    "office cleaning",
+    "roof repair",
+    "pest control",
+    "digital marketing",
+    "visa services",
+    "packers and movers",
+)
 
 HONEST = (
     "The council's own minutes say otherwise: {source} , page 4.",

@@ -1,0 +1,128 @@
+"""Score files: JSON Lines in, scores out, through the very code that serves."""
+
+import io
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import zstandard
+
+from models.inference import Article, Classifier, Comment, Passages, Scored
+from models.labels import SCORES
+
+# Hears the lines done, and how many there are.
+Progress = Callable[[int, int], None]
+# Lines scored together: enough to fill batches of like length.
+CHUNK = 512
+
+
+def score_file(
+    source: Path, out: Path, articles: Path | None, classifier: Classifier, progress: Progress
+) -> int:
+    """Score every line of `source` into `out`, in order; returns how many there were.
+
+    A line is an object with `id`, `text` and, where known, `article_id` (joined to `articles`),
+    `article_title`, `article_desc`, `article_text`, `parent_text`, `author_name`. Raises ValueError
+    naming the first line that cannot be read; `out` is then left as it was.
+    """
+    known = {row["article_id"]: _article(row) for _, row in _rows(articles)} if articles else {}
+    total = sum(1 for _ in _lines(source))
+    shelf: dict[Article, Passages] = {}
+    done = 0
+    unfinished = out.with_name(f".{out.name}.unfinished")
+    progress(0, total)
+    with _writing(unfinished, compressed=out.suffix == ".zst") as target:
+        rows = _rows(source)
+        while chunk := list(islice(rows, CHUNK)):
+            comments = [_comment(number, row, known, classifier, shelf) for number, row in chunk]
+            for (_, row), scored in zip(chunk, classifier.predict(comments), strict=True):
+                target.write(json.dumps(render(row["id"], scored)) + "\n")
+            done += len(chunk)
+            progress(done, total)
+    os.replace(unfinished, out)
+    return done
+
+
+def render(comment_id: Any, scored: Scored) -> dict[str, Any]:
+    """One line of the answer; a score without ground is absent."""
+    quote = scored.quote
+    return {
+        "id": comment_id,
+        "scores": {k: round(scored.scores[k], 5) for k in SCORES if k in scored.scores},
+        "relevance_label": scored.relevance_label,
+        "language": scored.language,
+        "quote": None if quote is None else {"start": quote.start, "end": quote.end},
+    }
+
+
+def _comment(
+    number: int,
+    row: dict[str, Any],
+    known: dict[Any, Article],
+    classifier: Classifier,
+    shelf: dict[Article, Passages],
+) -> Comment:
+    if not isinstance(row.get("text"), str) or "id" not in row:
+        raise ValueError(f"line {number}: an object with `id` and `text` is needed")
+    article = known.get(row.get("article_id")) or _article(
+        {
+            "title": row.get("article_title"),
+            "description": row.get("article_desc"),
+            "text": row.get("article_text"),
+        }
+    )
+    if article not in shelf and not article.is_empty:
+        shelf[article] = classifier.passages(article)
+    return Comment(
+        text=row["text"],
+        passages=shelf.get(article),
+        parent=row.get("parent_text"),
+        author_name=row.get("author_name"),
+        language=row.get("language"),
+    )
+
+
+def _article(row: dict[str, Any]) -> Article:
+    return Article(
+        title=row.get("title") or "",
+        description=row.get("description") or row.get("desc") or "",
+        text=row.get("text") or "",
+    )
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(_lines(path), start=1):
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise ValueError(f"line {number} of {path.name} is no JSON") from error
+        yield number, row if isinstance(row, dict) else {}
+
+
+def _lines(path: Path) -> Iterator[str]:
+    with path.open("rb") as file:
+        stream: IO[bytes] = file
+        if path.suffix == ".zst":
+            stream = zstandard.ZstdDecompressor().stream_reader(file)
+        for line in io.TextIOWrapper(stream, encoding="utf-8"):
+            if line.strip():
+                yield line
+
+
+@contextmanager
+def _writing(path: Path, *, compressed: bool) -> Iterator[IO[str]]:
+    """A file that vanishes again if writing it fails."""
+    try:
+        with path.open("wb") as file:
+            stream: IO[bytes] = file
+            if compressed:
+                stream = zstandard.ZstdCompressor().stream_writer(file, closefd=False)
+            with io.TextIOWrapper(stream, encoding="utf-8") as target:
+                yield target
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,105 @@
+"""Pairs: comments beside true and false articles, and the ordinal relevance model fitted on them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from models.data.sets import Example, is_held_out, load
+from models.echo import Source
+from models.encoder import Encoder
+from models.relevance import FEATURES, Article, Passages, compare, split_passages
+from models.text import normalise, sentences
+
+Array = NDArray[np.float32]
+# A comment beside the nearest other debate is hard; it is weighted like one that a rater saw.
+NEAREST = 3
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A comment's row beside an article, with the rating it has or would have."""
+
+    example: Example
+    article_id: str
+    rating: float
+
+
+def fit_relevance(
+    encoder: Encoder, folder: Path, *, seed: int, negatives: int
+) -> tuple[Array, Array]:
+    """Weights (3, features) and offsets (3,) of P(rating >= 1), P(>= 2), P(>= 3)."""
+    rated = load(folder, "insight_rubric")
+    examples = [e for e in rated if e.split == "train" and not is_held_out(e)]
+    passages = read_articles(encoder, examples)
+    pairs = make_pairs(examples, passages, seed=seed, negatives=negatives)
+    features = pair_features(encoder, pairs, passages)
+    ratings = np.array([pair.rating for pair in pairs])
+    weights, offsets = [], []
+    for step in (1, 2, 3):
+        model = LogisticRegression(C=10.0, max_iter=1000)
+        model.fit(features, ratings >= step - 0.25)
+        weights.append(model.coef_[0])
+        offsets.append(model.intercept_[0])
+    print("relevance", len(pairs), "pairs", dict(zip(FEATURES, weights[1].round(2), strict=True)))
+    return np.array(weights, dtype=np.float32), np.array(offsets, dtype=np.float32)
+
+
+def read_articles(encoder: Encoder, examples: list[Example]) -> dict[str, Passages]:
+    """Title and description of every article that the examples stand under, read."""
+    found: dict[str, dict[str, Any]] = {e.row["article_id"]: e.row for e in examples}
+    read = {}
+    for article_id, row in found.items():
+        article = Article(row["article_title"], row["article_desc"] or "", "")
+        parts = split_passages(article)
+        encoded = encoder.encode([normalise(text) for text, _ in parts])
+        read[article_id] = Passages(
+            model="training",
+            article=article,
+            spans=[span for _, span in parts],
+            vectors=np.stack([each.mean for each in encoded]),
+            source=Source("", "article"),
+        )
+    return read
+
+
+def make_pairs(
+    examples: list[Example], passages: dict[str, Passages], *, seed: int, negatives: int
+) -> list[Pair]:
+    """Rated pairs as they are; and each well-placed comment beside other debates, near and far."""
+    chance = np.random.default_rng(seed)
+    ids = sorted(passages)
+    centres = np.stack([passages[i].vectors.mean(axis=0) for i in ids])
+    likeness = centres @ centres.T
+    pairs = []
+    for example in examples:
+        here = example.row["article_id"]
+        pairs.append(Pair(example, here, float(example.row["x_rel"])))
+        if example.row["x_rel"] < 2:
+            continue
+        row = likeness[ids.index(here)].copy()
+        row[ids.index(here)] = -1.0
+        # The very nearest may be the same subject; its neighbours in rank are hard and safely other.
+        near = np.argsort(-row)[1 : 1 + NEAREST]
+        others = [int(chance.choice(near)), *chance.integers(0, len(ids), negatives - 1)]
+        pairs += [Pair(example, ids[i], 0.0) for i in others if ids[i] != here]
+    return pairs
+
+
+def pair_features(encoder: Encoder, pairs: list[Pair], passages: dict[str, Passages]) -> Array:
+    """(pairs, features), each comment encoded once."""
+    texts = sorted({pair.example.text for pair in pairs})
+    encoded = dict(zip(texts, encoder.encode([normalise(t) for t in texts]), strict=True))
+    rows = []
+    for pair in pairs:
+        text = pair.example.text
+        vectors = []
+        for span in sentences(text):
+            window = max(encoded[text].windows, key=lambda w, s=span: int(w.inside(s).sum()))  # type: ignore[misc]
+            vectors.append(window.pool(window.inside(span))[: window.vectors.shape[1]])
+        features, _ = compare(text, encoded[text].mean, vectors, passages[pair.article_id], None)
+        rows.append(features)
+    return np.stack(rows)
