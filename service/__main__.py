@@ -112,7 +112,7 @@ def load(
     settings = read_settings()
     set_up_logs("warning", human=True)
     _must_be_migrated(settings)
-    published = loading.parse_published(file.read_text())
+    published = loading.parse_published(file.read_text(encoding="utf-8"))
     process = start_process(settings)
     try:
         loaded = process.database.write(
@@ -209,7 +209,7 @@ def site_policy(
     with _opened() as database:
         site = _site(database, slug)
         if file is not None:
-            body = json.loads(file.read_text())
+            body = json.loads(file.read_text(encoding="utf-8"))
             database.write(lambda s: sites.set_policy(s, site.id, body, now=utc_now()))
         policy = database.read(lambda s: sites.get_policy(s, site.id))
     out.print(f"version {policy.version}", highlight=False)

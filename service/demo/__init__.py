@@ -32,7 +32,7 @@ class Credentials:
 
 def prepare(process: Process, *, progress: Callable[[int, int], None]) -> Credentials:
     """Make the site where it is missing and judge its comments; `progress` hears done and total."""
-    content = json.loads(CONTENT.read_text())
+    content = json.loads(CONTENT.read_text(encoding="utf-8"))
     kept = process.settings.data_dir / "credentials.json"
     if not kept.exists():
         credentials = process.database.write(lambda s: _make(s, content, now=utc_now()))
@@ -45,7 +45,7 @@ def prepare(process: Process, *, progress: Callable[[int, int], None]) -> Creden
 
 def first_article_id() -> str:
     """An article to post a first comment under."""
-    article_id: str = json.loads(CONTENT.read_text())["articles"][0]["id"]
+    article_id: str = json.loads(CONTENT.read_text(encoding="utf-8"))["articles"][0]["id"]
     return article_id
 
 

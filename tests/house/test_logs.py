@@ -1,0 +1,69 @@
+"""What readers write, and who they are, never reaches a log."""
+
+import io
+import logging
+
+import pytest
+from starlette.testclient import TestClient
+
+from service import worker
+from service.app import create_app
+from service.logs import set_up_logs
+from service.process import Process
+from tests.conftest import PASSWORD, House, put_article
+from tests.keyword_scorer import KeywordScorer
+
+CANARIES = {
+    "body": "canary-body-words because I saw it",
+    "name": "Canary Name",
+    "email": "canary@mail.example",
+    "url": "https://canary-url.example",
+}
+
+
+@pytest.fixture
+def logged() -> io.StringIO:
+    """Everything the process logs, at the most talkative level."""
+    stream = io.StringIO()
+    set_up_logs("debug")
+    [handler] = logging.getLogger().handlers
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(stream)
+    return stream
+
+
+def test_the_whole_path_leaves_no_text_name_address_or_key_in_the_log(
+    process: Process, house: House, scorer: KeywordScorer, logged: io.StringIO
+) -> None:
+    app = create_app(process)
+    with TestClient(app, headers=house.auth, raise_server_exceptions=False) as client:
+        put_article(client, "a-1")
+        author = {k: CANARIES[k] for k in ("name", "email", "url")}
+        comment = {"id": "c-1", "article_id": "a-1", "author": author, "body": CANARIES["body"]}
+        assert client.post("/api/v1/comments?wait=5", json=comment).status_code == 201
+        client.post("/api/v1/comments", json={**comment, "id": "c/2", "extra": CANARIES["body"]})
+        client.post("/api/v1/comments", content=CANARIES["body"].encode())
+        client.get(f"/api/v1/queue?cursor={CANARIES['body']}")
+        client.get(f"/no/such/{CANARIES['body']}")
+        scorer.trouble = "gone"
+        client.post("/api/v1/comments?wait=5", json={**comment, "id": "c-3", "body": "canary-body"})
+        worker.work_once(process)
+        origin = {"Origin": "http://testserver", "Sec-Fetch-Site": "same-origin"}
+        form = {"email": CANARIES["email"], "password": PASSWORD}
+        client.post("/login", data=form, headers=origin)
+        process.database.dispose()
+    written = logged.getvalue()
+    assert '"event": "request"' in written
+    for secret in (*CANARIES.values(), "canary", house.key, PASSWORD):
+        assert secret.lower() not in written.lower()
+
+
+def test_a_crash_is_logged_by_its_frames_and_not_by_its_words(logged: io.StringIO) -> None:
+    try:
+        raise RuntimeError("canary-body")
+    except RuntimeError:
+        logging.getLogger("uvicorn.error").exception("Exception in ASGI application")
+    written = logged.getvalue()
+    assert "RuntimeError" in written
+    assert "test_logs.py" in written
+    assert "canary-body" not in written
