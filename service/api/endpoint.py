@@ -1,6 +1,5 @@
 """Endpoints: an async edge, and a sync heart with one transaction."""
 
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,18 +13,13 @@ from starlette.responses import Response
 from service.api.payload import parse_body, parse_query
 from service.api.problems import render_problem
 from service.errors import FieldError, Forbidden, Invalid, ServiceError, Unauthorized
+from service.ids import ID, ID_ADVICE
 from service.moderation import keys
 from service.moderation.actor import Actor
 from service.moderation.keys import Caller
 from service.process import Process, State, utc_now
 from service.settings import Settings
 from service.storage.tables import Scope
-
-ID = re.compile(r"(?!.*\.(?:json|html)$)[A-Za-z0-9._~:-]{1,200}")
-ID_ADVICE = (
-    "An id is 1 to 200 of A-Z a-z 0-9 . _ ~ : - and does not end in .json or .html; "
-    "send a hash of yours if it cannot."
-)
 
 
 class Nothing(BaseModel):

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from service.api.endpoint import ID, ID_ADVICE
+from service.ids import ID, ID_ADVICE
 from service.moderation.articles import NewArticle
 from service.moderation.comments import NewAuthor, NewComment
 from service.moderation.people import hashed_email

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from service.errors import NotFound
 from service.moderation.scores import ArticleText
-from service.storage.tables import Article, ArticleRevision, Comment, Mode, State
+from service.storage.tables import Article, ArticleRevision, Comment, Mode, Pick, State
 
 MARKUP = re.compile(
     r"<(?:p|div|br|h[1-6]|article|section|html|body|ul|ol|blockquote)\b[^>]*>", re.IGNORECASE
@@ -123,14 +123,20 @@ class Row:
     published_at: datetime | None
     held: int
     approved: int
+    on_page: int
 
 
 def list_recent(session: Session, site_id: int, *, limit: int) -> list[Row]:
     """The newest articles first, with the counts that desks need."""
     held = func.count(Comment.id).filter(Comment.state == State.HELD)
     approved = func.count(Comment.id).filter(Comment.state == State.APPROVED)
+    on_page = (
+        select(func.count(Pick.id))
+        .where(Pick.article_id == Article.id, Pick.published_position.is_not(None))
+        .scalar_subquery()
+    )
     rows = session.execute(
-        select(Article, ArticleRevision.title, held, approved)
+        select(Article, ArticleRevision.title, held, approved, on_page)
         .join(
             ArticleRevision,
             (ArticleRevision.article_id == Article.id)
@@ -151,8 +157,9 @@ def list_recent(session: Session, site_id: int, *, limit: int) -> list[Row]:
             published_at=article.published_at,
             held=waiting,
             approved=fine,
+            on_page=shown,
         )
-        for article, title, waiting, fine in rows
+        for article, title, waiting, fine, shown in rows
     ]
 
 

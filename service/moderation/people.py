@@ -34,7 +34,10 @@ class Member:
     site_id: int
     site: str
     site_name: str
+    timezone: str
     roles: frozenset[Role]
+    # Every site they belong to: slug and name.
+    sites: tuple[tuple[str, str], ...]
 
     def may(self, role: Role) -> bool:
         return role in self.roles or Role.ADMIN in self.roles
@@ -89,26 +92,24 @@ def grant(session: Session, person: Person, site: Site, role: Role) -> None:
 
 
 def verify(session: Session, email: str, password: str, *, now: datetime) -> int | None:
-    """The person whose address and password these are; None after noting the failure.
+    """The person whose address and password these are, or None; raises TooManyRequests while the address rests.
 
-    Raises TooManyRequests while the address rests. The note must be committed, so it is no exception.
+    It only reads: a password takes its time, and no write transaction may be open meanwhile.
     """
-    subject = hashlib.sha256(email.strip().lower().encode()).hexdigest()
-    since = now - FAILURES_COUNT_FOR
     failures = select(func.count()).where(
-        SignInFailure.subject == subject, SignInFailure.at > since
+        SignInFailure.subject == _subject(email), SignInFailure.at > now - FAILURES_COUNT_FOR
     )
     if (session.scalar(failures) or 0) >= FAILURES_ALLOWED:
         raise TooManyRequests("too many wrong passwords; try again in a quarter of an hour")
     person = find(session, email)
     right = _matches(person.password if person else NOBODYS_PASSWORD, password)
-    if person is None or not right or person.disabled_at is not None:
-        session.execute(delete(SignInFailure).where(SignInFailure.at <= since))
-        session.execute(insert(SignInFailure).values(subject=subject, at=now))
-        return None
-    if hasher.check_needs_rehash(person.password):
-        person.password = hasher.hash(password)
-    return person.id
+    return person.id if person and right and person.disabled_at is None else None
+
+
+def note_failure(session: Session, email: str, *, now: datetime) -> None:
+    """Remember a refused sign-in; what is too old to count is swept."""
+    session.execute(delete(SignInFailure).where(SignInFailure.at <= now - FAILURES_COUNT_FOR))
+    session.execute(insert(SignInFailure).values(subject=_subject(email), at=now))
 
 
 def sign_in(session: Session, person_id: int, *, now: datetime) -> str:
@@ -130,7 +131,9 @@ def sign_out(session: Session, token: str) -> None:
 def find_member(session: Session, token: str, *, site: str | None, now: datetime) -> Member | None:
     """Who holds this token, on the site asked for or the first they belong to; None if nobody."""
     rows = session.execute(
-        select(Person.id, Person.name, Site.id, Site.slug, Site.name, Membership.role)
+        select(
+            Person.id, Person.name, Site.id, Site.slug, Site.name, Site.timezone, Membership.role
+        )
         .join(SignIn, SignIn.person_id == Person.id)
         .join(Membership, Membership.person_id == Person.id)
         .join(Site, Site.id == Membership.site_id)
@@ -140,14 +143,16 @@ def find_member(session: Session, token: str, *, site: str | None, now: datetime
     here = [row for row in rows if row[3] == (site or rows[0][3])]
     if not here:
         return None
-    person_id, name, site_id, slug, site_name, _ = here[0]
+    person_id, name, site_id, slug, site_name, timezone, _ = here[0]
     return Member(
         person_id=person_id,
         name=name,
         site_id=site_id,
         site=slug,
         site_name=site_name,
-        roles=frozenset(row[5] for row in here),
+        timezone=timezone,
+        roles=frozenset(row[6] for row in here),
+        sites=tuple({row[3]: row[4] for row in rows}.items()),
     )
 
 
@@ -161,6 +166,10 @@ def _matches(hashed: str, password: str) -> bool:
         return hasher.verify(hashed, password)
     except VerifyMismatchError:
         return False
+
+
+def _subject(email: str) -> str:
+    return hashlib.sha256(email.strip().lower().encode()).hexdigest()
 
 
 def _hash(token: str) -> str:

@@ -111,6 +111,12 @@ def get(session: Session, site_id: int, public_id: str) -> View:
     return found[0]
 
 
+def list_by_ids(session: Session, site_id: int, public_ids: Sequence[str]) -> dict[str, View]:
+    """Those of the comments that the site has, by their ids."""
+    found = statement(site_id).where(Comment.public_id.in_(public_ids))
+    return {view.id: view for view in views(session, found)} if public_ids else {}
+
+
 def list_decisions(session: Session, view: View) -> Sequence[Decision]:
     """The record of one comment, oldest first."""
     return session.scalars(

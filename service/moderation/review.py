@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.errors import Conflict, FieldError, Invalid
@@ -54,11 +54,13 @@ def claim(
 ) -> list[View]:
     """Lease the next `number` comments nobody else looks at, one's own first."""
     number = max(1, min(number, LONGEST_PAGE))
-    free = or_(Comment.claim_until.is_(None), Comment.claim_until <= now, _claimed_by(actor))
+    over = or_(Comment.claim_until.is_(None), Comment.claim_until <= now)
+    held_by_me = and_(_claimed_by(actor), Comment.claim_until > now)
+    free = or_(over, held_by_me)
     next_ones = (
         select(Comment.id)
         .where(Comment.site_id == site_id, Comment.state == State.HELD, free)
-        .order_by(Comment.priority.desc(), Comment.id)
+        .order_by(case((held_by_me, 0), else_=1), Comment.priority.desc(), Comment.id)
         .limit(number)
     )
     taken = session.scalars(

@@ -11,8 +11,9 @@ from service.storage.db import open_database
 
 def test_two_hundred_concurrent_read_then_writes_lose_no_update(tmp_path: Path) -> None:
     database = open_database(f"sqlite:///{tmp_path / 'counter.db'}")
-    database.write(lambda s: s.execute(sa.text("CREATE TABLE counter (n INTEGER)")) and None)
-    database.write(lambda s: s.execute(sa.text("INSERT INTO counter VALUES (0)")) and None)
+    with database.writing() as session:
+        session.execute(sa.text("CREATE TABLE counter (n INTEGER)"))
+        session.execute(sa.text("INSERT INTO counter VALUES (0)"))
 
     def increment(session: Session) -> None:
         seen = session.scalar(sa.text("SELECT n FROM counter"))

@@ -1,0 +1,9 @@
+"""Ids: what a site may call its articles and comments."""
+
+import re
+
+ID = re.compile(r"(?!.*\.(?:json|html)$)[A-Za-z0-9._~:-]{1,200}")
+ID_ADVICE = (
+    "An id is 1 to 200 of A-Z a-z 0-9 . _ ~ : - and does not end in .json or .html; "
+    "send a hash of yours if it cannot."
+)

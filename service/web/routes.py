@@ -1,0 +1,62 @@
+"""The HTML door: every page on one page."""
+
+from pathlib import Path
+
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from service.storage.tables import Role
+from service.web import block, login, picks, review
+from service.web.page import page
+
+REVIEW = "/desk/{site}/review"
+PICKS = "/desk/{site}/picks"
+ARTICLE = "/desk/{site}/picks/{article_id}"
+
+ROUTES: list[BaseRoute] = [
+    Route("/", login.home),
+    Route("/login", login.login),
+    Route("/login", login.sign_in, methods=["POST"]),
+    Route("/logout", login.sign_out, methods=["POST"]),
+    Route(REVIEW, page(review.show_queue, permission=Role.MODERATOR, writes=True)),
+    Route(
+        REVIEW + "/{comment_id}/decide",
+        page(review.decide, permission=Role.MODERATOR, writes=True, back=REVIEW),
+        methods=["POST"],
+    ),
+    Route(
+        REVIEW + "/{comment_id}/undo",
+        page(review.undo, permission=Role.MODERATOR, writes=True, back=REVIEW),
+        methods=["POST"],
+    ),
+    Route(PICKS, page(picks.show_articles, permission=Role.EDITOR, writes=False)),
+    Route(ARTICLE, page(picks.show_article, permission=Role.EDITOR, writes=False)),
+    Route(
+        ARTICLE + "/choose",
+        page(picks.choose, permission=Role.EDITOR, writes=True, back=ARTICLE),
+        methods=["POST"],
+    ),
+    Route(
+        ARTICLE + "/publish",
+        page(picks.publish, permission=Role.EDITOR, writes=True, back=ARTICLE),
+        methods=["POST"],
+    ),
+    Route(
+        ARTICLE + "/take-down",
+        page(picks.take_down, permission=Role.EDITOR, writes=True, back=ARTICLE),
+        methods=["POST"],
+    ),
+    Route(
+        ARTICLE + "/{pick_id}/place",
+        page(picks.place, permission=Role.EDITOR, writes=True, back=ARTICLE),
+        methods=["POST"],
+    ),
+    Route(
+        ARTICLE + "/{pick_id}/drop",
+        page(picks.drop, permission=Role.EDITOR, writes=True, back=ARTICLE),
+        methods=["POST"],
+    ),
+    Route("/p/{site}/{article_id}.json", block.as_json),
+    Route("/p/{site}/{article_id}.html", block.as_html),
+    Mount("/static", StaticFiles(directory=Path(__file__).with_name("static"))),
+]
