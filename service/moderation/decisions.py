@@ -59,23 +59,20 @@ def move(
     )
     if moved is None:
         raise Conflict("this comment has changed since you opened it", code="stale")
-    decision_id: int = session.execute(
-        insert(Decision)
-        .values(
-            site_id=comment.site_id,
-            comment_id=comment.id,
-            revision=revision,
-            was=was,
-            now=to,
-            reason=reason,
-            person_id=actor.person_id,
-            key_id=actor.key_id,
-            verdict_id=verdict_id,
-            undoes_id=undoes_id,
-            at=now,
-        )
-        .returning(Decision.id)
-    ).scalar_one()
+    entry = insert(Decision).values(
+        site_id=comment.site_id,
+        comment_id=comment.id,
+        revision=revision,
+        was=was,
+        now=to,
+        reason=reason,
+        person_id=actor.person_id,
+        key_id=actor.key_id,
+        verdict_id=verdict_id,
+        undoes_id=undoes_id,
+        at=now,
+    )
+    decision_id: int = session.execute(entry.returning(Decision.id)).scalar_one()
     if note:
         session.execute(insert(Note).values(decision_id=decision_id, body=note, at=now))
     if was is State.APPROVED and to is not State.APPROVED:

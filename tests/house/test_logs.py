@@ -22,10 +22,13 @@ CANARIES = {
 
 
 @pytest.fixture
-def logged() -> io.StringIO:
+def logged(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """Everything the process logs, at the most talkative level."""
     stream = io.StringIO()
     set_up_logs("debug")
+    # The test's own client speaks of what it sends; it is no part of the service.
+    for client in ("httpx", "httpx2"):
+        monkeypatch.setattr(logging.getLogger(client), "disabled", True)
     [handler] = logging.getLogger().handlers
     assert isinstance(handler, logging.StreamHandler)
     handler.setStream(stream)
