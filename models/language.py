@@ -49,7 +49,7 @@ def detect(text: str, hint: str | None) -> tuple[str, bool]:
     if letters < 3 or (latin and (len(words) < ENOUGH_WORDS or letters < ENOUGH_LETTERS)):
         return _inherited(hint)
     best = _detector().compute_language_confidence_values(text)[0]
-    if best.language is Language.ENGLISH:
+    if best.language == Language.ENGLISH:  # made anew by each call: never the same object
         return SERVED, True
     if best.value < CONFIDENT:
         return _inherited(hint)

@@ -18,7 +18,9 @@ Array = NDArray[np.float32]
 PASSAGE_WORDS = 45
 # Beyond this an article is read no further: 1,500 passages are a short book.
 MOST_PASSAGES = 1500
-FEATURES = ("best", "top_three", "title", "sentence", "overlap", "few_words", "both")
+FEATURES = ("best", "top_three", "title", "sentence", "overlap", "short", "short_best", "both")
+# From so many content words on, a comment says enough for its likeness to count in full.
+ENOUGH_WORDS = 12
 # Words this short are mostly grammar.
 CONTENT_WORD = 4
 
@@ -131,6 +133,7 @@ def compare(
     )
     words = [word for word in split_words(text)[0] if len(word) >= CONTENT_WORD]
     overlap = _overlap(words, passages, best)
+    short = max(0.0, 1 - len(words) / ENOUGH_WORDS)
     features = np.array(
         [
             top[0],
@@ -138,7 +141,8 @@ def compare(
             likeness[0],
             by_sentence,
             overlap,
-            1.0 if len(words) < 5 else 0.0,
+            short,
+            short * top[0],
             top[0] * overlap,
         ],
         dtype=np.float32,

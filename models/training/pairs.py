@@ -1,6 +1,6 @@
 """Pairs: comments beside true and false articles, and the ordinal relevance model fitted on them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ def fit_relevance(
     examples = [e for e in rated if e.split == "train" and not is_held_out(e)]
     passages = read_articles(encoder, examples)
     pairs = make_pairs(examples, passages, seed=seed, negatives=negatives)
+    pairs += shortened(pairs, seed=seed)
     features = pair_features(encoder, pairs, passages)
     ratings = np.array([pair.rating for pair in pairs])
     weights, offsets = [], []
@@ -87,6 +88,24 @@ def make_pairs(
         others = [int(chance.choice(near)), *chance.integers(0, len(ids), negatives - 1)]
         pairs += [Pair(example, ids[i], 0.0) for i in others if ids[i] != here]
     return pairs
+
+
+def shortened(pairs: list[Pair], *, seed: int) -> list[Pair]:
+    """The same pairs by a sentence of the comment alone: real comments are shorter than rated ones.
+
+    A sentence keeps the rating of its comment. That is not always true, and just so the model learns
+    how little a few words tell.
+    """
+    chance = np.random.default_rng(seed)
+    found = []
+    for pair in pairs:
+        text = pair.example.text
+        parts = sentences(text)
+        if len(parts) > 1:
+            part = parts[int(chance.integers(0, len(parts)))]
+            alone = replace(pair.example, text=text[part.start : part.end])
+            found.append(replace(pair, example=alone))
+    return found
 
 
 def pair_features(encoder: Encoder, pairs: list[Pair], passages: dict[str, Passages]) -> Array:

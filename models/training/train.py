@@ -31,6 +31,7 @@ from models.training.pairs import fit_relevance
 
 Array = NDArray[np.float32]
 POOLED = 2 * WIDTH
+ENOUGH_TO_CALIBRATE = 20
 
 
 @dataclass(frozen=True)
@@ -143,8 +144,6 @@ def fit_head(label: str, examples: list[Example], features: Array, config: Confi
     if best is None:
         raise ValueError("the config names no strengths")
     loss, strength, model = best
-    platt = LogisticRegression(C=1e6)
-    platt.fit(model.decision_function(scaled[known & dev]).reshape(-1, 1), truth[known & dev])
     weights = np.zeros(POOLED + len(FACTS), dtype=np.float32)
     raw = model.coef_[0] / deviation
     weights[: len(raw)] = raw
@@ -159,9 +158,18 @@ def fit_head(label: str, examples: list[Example], features: Array, config: Confi
     return Head(
         weights=weights,
         offset=float(model.intercept_[0] - raw @ mean),
-        calibration=(float(platt.coef_[0, 0]), float(platt.intercept_[0])),
+        calibration=calibrate(model.decision_function(scaled[known & dev]), truth[known & dev]),
         notes=notes,
     )
+
+
+def calibrate(logits: Array, truth: NDArray[np.int_]) -> tuple[float, float]:
+    """Platt's slope and offset; a handful of positives cannot tell, and the head's own say stays."""
+    if min(truth.sum(), (1 - truth).sum()) < ENOUGH_TO_CALIBRATE:
+        return 1.0, 0.0
+    platt = LogisticRegression(C=1e6)
+    platt.fit(logits.reshape(-1, 1), truth)
+    return float(platt.coef_[0, 0]), float(platt.intercept_[0])
 
 
 def write_run(

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session, aliased
 
 from service.errors import NotFound
 from service.moderation import scores
-from service.moderation.scores import Answer
+from service.moderation.policy import Because, Reason
+from service.moderation.scores import Answer, Span
 from service.storage.tables import (
     Article,
     ArticleRevision,
@@ -58,8 +59,9 @@ class View:
     verdict: Verdict | None
 
     @property
-    def reasons(self) -> list[dict[str, Any]]:
-        return self.verdict.reasons if self.verdict else []
+    def reasons(self) -> tuple[Because, ...]:
+        """Why the verdict holds or rejects it."""
+        return tuple(_because(row) for row in self.verdict.reasons) if self.verdict else ()
 
 
 def statement(site_id: int) -> Select[Any]:
@@ -122,6 +124,15 @@ def list_decisions(session: Session, view: View) -> Sequence[Decision]:
     return session.scalars(
         select(Decision).where(Decision.comment_id == view.row_id).order_by(Decision.id)
     ).all()
+
+
+def _because(row: dict[str, Any]) -> Because:
+    return Because(
+        code=Reason(row["code"]),
+        score=row.get("score"),
+        threshold=row.get("threshold"),
+        evidence=tuple(Span(start=s["start"], end=s["end"]) for s in row.get("evidence", [])),
+    )
 
 
 def _view(row: Any) -> View:

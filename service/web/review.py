@@ -10,7 +10,6 @@ from service.errors import FieldError, Invalid
 from service.moderation import reading, review
 from service.moderation.policy import JUDGED_BY, Action, Reason
 from service.moderation.reading import View
-from service.moderation.scores import Span
 from service.storage.tables import State
 from service.web import marks, words
 from service.web.marks import Piece
@@ -116,12 +115,8 @@ def _one_of(visit: Visit, name: str, allowed: Mapping[str, Any]) -> Any:
 
 
 def _item(view: View, parents: Mapping[str, View]) -> Item:
-    found = [Reason(reason["code"]) for reason in view.reasons]
-    spans = [
-        Span(start=span["start"], end=span["end"])
-        for reason in view.reasons
-        for span in reason["evidence"]
-    ]
+    spans = [span for because in view.reasons for span in because.evidence]
+    found = [because.code for because in view.reasons]
     repeats = [repeat.comment for repeat in view.answer.repeats] if view.answer else []
     return Item(
         view=view,
@@ -129,12 +124,12 @@ def _item(view: View, parents: Mapping[str, View]) -> Item:
         pieces=marks.cut(view.body, evidence=spans, repeats=repeats),
         whys=[
             Why(
-                name=words.REASONS[code][0],
-                sentence=words.REASONS[code][1],
-                score=reason["score"],
-                threshold=reason["threshold"],
+                name=words.REASONS[because.code][0],
+                sentence=words.REASONS[because.code][1],
+                score=because.score,
+                threshold=because.threshold,
             )
-            for code, reason in zip(found, view.reasons, strict=True)
+            for because in view.reasons
         ],
         not_judged=[
             words.REASONS[Reason(code)][0]
@@ -149,7 +144,7 @@ def _bars(view: View) -> list[Bar]:
     """The scores in the order of the page, each with the threshold that it was judged by, if any."""
     if view.answer is None:
         return []
-    limits = {Reason(reason["code"]): reason["threshold"] for reason in view.reasons}
+    limits = {because.code: because.threshold for because in view.reasons}
     bars = []
     for label, name in words.SCORES.items():
         value = view.answer.scores.get(label)

@@ -198,7 +198,7 @@ def test_a_late_score_does_not_overturn_a_person(process: Process, house: House)
     judge(process, task)
     view = process.database.read(lambda s: reading.get(s, house.site_id, "c-1"))
     assert view.state is State.APPROVED
-    assert [reason["code"] for reason in view.reasons] == ["spam"]
+    assert [because.code for because in view.reasons] == [Reason.SPAM]
     flags = select(func.count()).where(Event.kind == EventKind.FLAG)
     assert process.database.read(lambda s: s.scalar(flags)) == 1
 
