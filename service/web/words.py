@@ -89,10 +89,10 @@ GOOD_NEWS = {"approve", "reject", "undone", "picked", "moved", "dropped", "publi
 def percent(share: float) -> str:
     """A probability as people read it; almost never and almost always are no certainty."""
     if 0 < share < 0.01:
-        return "under 1 %"
+        return "under 1\N{NO-BREAK SPACE}%"
     if 0.99 < share < 1:
-        return "over 99 %"
-    return f"{round(share * 100)} %"
+        return "over 99\N{NO-BREAK SPACE}%"
+    return f"{round(share * 100)}\N{NO-BREAK SPACE}%"
 
 
 def moment(when: datetime, timezone: str) -> str:
