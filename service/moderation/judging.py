@@ -13,7 +13,7 @@ from service.moderation.actor import MACHINE
 from service.moderation.comments import LEASE
 from service.moderation.policy import Action, Facts, FailPolicy, Reason, Ruling
 from service.moderation.scores import Answer, Question
-from service.storage.db import skip_locked
+from service.storage.db import not_locked
 from service.storage.tables import (
     Article,
     ArticleRevision,
@@ -158,7 +158,7 @@ def take_due(session: Session, *, owner: str, now: datetime, limit: int) -> list
     )
     taken = session.scalars(
         update(Comment)
-        .where(Comment.id.in_(skip_locked(due)), free)
+        .where(Comment.id.in_(not_locked(due)), free)
         .values(lease_owner=owner, lease_until=now + LEASE)
         .returning(Comment.id)
         .execution_options(synchronize_session=False)

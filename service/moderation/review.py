@@ -12,7 +12,7 @@ from service.moderation import comments, decisions, reading
 from service.moderation.actor import Actor
 from service.moderation.policy import Action, Reason
 from service.moderation.reading import View
-from service.storage.db import skip_locked
+from service.storage.db import not_locked
 from service.storage.tables import Comment, Decision, State
 
 CLAIM_LASTS = timedelta(minutes=10)
@@ -65,7 +65,7 @@ def claim(
     )
     taken = session.scalars(
         update(Comment)
-        .where(Comment.id.in_(skip_locked(next_ones)), Comment.state == State.HELD, free)
+        .where(Comment.id.in_(not_locked(next_ones)), Comment.state == State.HELD, free)
         .values(
             claim_person_id=actor.person_id,
             claim_key_id=actor.key_id,

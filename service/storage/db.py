@@ -105,9 +105,14 @@ def serialize_feed(session: Session, site_id: int) -> None:
         )
 
 
-def skip_locked(statement: "sa.Select[Any]") -> "sa.Select[Any]":
-    """Pass over rows another transaction holds; SQLite ignores the wish and has no need of it."""
-    return statement.with_for_update(skip_locked=True)
+def not_locked(statement: "sa.Select[int]") -> "sa.Select[int]":
+    """The ids that a statement with a limit selects, passing over rows another transaction holds.
+
+    PostgreSQL may run a plain subquery again for each row it is compared with, and so take more than the
+    limit; a named one that locks is run once. SQLite ignores the lock and has no need of it.
+    """
+    found = statement.with_for_update(skip_locked=True).cte("not_locked")
+    return sa.select(found.c.id)
 
 
 def _sqlite_engine(url: URL, *, foreign_keys: bool = True) -> Engine:
