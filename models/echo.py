@@ -1,7 +1,7 @@
 """Echo: the words of a comment that its article or its parent has said before."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rapidfuzz import fuzz
 
@@ -55,11 +55,12 @@ def split_words(text: str) -> tuple[list[str], list[Span]]:
 
 
 def find_repeats(text: str, source: Source) -> list[Repeat]:
-    """Verbatim runs, then sentences that are nearly one of the source; in order, not overlapping."""
+    """Sentences that are nearly one of the source, and verbatim runs that reach beyond them; in order."""
     words, spans = split_words(text)
-    found = list(_verbatim(words, spans, source))
-    found += _near(text, found, source)
-    return sorted(found, key=lambda repeat: repeat.comment.start)
+    runs = list(_verbatim(words, spans, source))
+    near = list(_near(text, runs, source))
+    runs = [run for run in runs if not any(_holds(whole, run) for whole in near)]
+    return sorted([*runs, *near], key=lambda repeat: repeat.comment.start)
 
 
 def share(text: str, repeats: list[Repeat]) -> float:
@@ -96,12 +97,13 @@ def _verbatim(words: list[str], spans: list[Span], source: Source) -> Iterator[R
         i += length
 
 
-def _near(text: str, found: list[Repeat], source: Source) -> Iterator[Repeat]:
+def _near(text: str, runs: list[Repeat], source: Source) -> Iterator[Repeat]:
+    """Whole sentences with a word changed here and there; those that a run covers need no second look."""
     for sentence in sentences(text):
-        if any(r.comment.start < sentence.end and sentence.start < r.comment.end for r in found):
-            continue
-        words, spans = split_words(text[sentence.start : sentence.end])
-        if len(words) < SHORTEST_RUN:
+        piece = text[sentence.start : sentence.end]
+        words, spans = split_words(piece)
+        inside = [run for run in runs if _meets(run, sentence)]
+        if len(words) < SHORTEST_RUN or share(piece, _shifted(inside, sentence.start)) == 1:
             continue
         for start in _aligned(words, source):
             end = min(len(source.words), start + len(words))
@@ -123,3 +125,15 @@ def _aligned(words: list[str], source: Source) -> list[int]:
         if at is not None:
             starts.add(max(0, at - i))
     return sorted(starts)
+
+
+def _holds(whole: Repeat, part: Repeat) -> bool:
+    return whole.comment.start <= part.comment.start and part.comment.end <= whole.comment.end
+
+
+def _meets(repeat: Repeat, span: Span) -> bool:
+    return repeat.comment.start < span.end and span.start < repeat.comment.end
+
+
+def _shifted(repeats: list[Repeat], by: int) -> list[Repeat]:
+    return [replace(r, comment=Span(r.comment.start - by, r.comment.end - by)) for r in repeats]

@@ -60,7 +60,8 @@ class Encoded:
     @property
     def mean(self) -> Array:
         """The text as one vector of unit length: (384,)."""
-        return unit(np.concatenate([w.vectors for w in self.windows]).mean(axis=0))
+        vectors = np.concatenate([w.vectors for w in self.windows])
+        return unit(vectors.mean(axis=0)) if len(vectors) else np.zeros(WIDTH, dtype=np.float32)
 
 
 class Encoder:

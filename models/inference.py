@@ -36,6 +36,10 @@ QUOTE_LENGTH = (40, 240)
 QUOTE_SENTENCES = 3
 # A sentence is shown as evidence if it comes this near to the strongest one.
 EVIDENCE_SHARE = 0.8
+# One cruel sentence among kind ones counts, a little less than alone. Measured on held-out rows: undiscounted
+# it doubles the false alarms on civil comments; at 1 they stay and the ranking is as good or better.
+SENTENCE_DISCOUNT = 1.0
+ABUSE = [HEADS.index(label) for label in TOXICITY_HEADS]
 
 
 @dataclass(frozen=True)
@@ -195,8 +199,11 @@ class Classifier:
         return logits[: len(windows)], logits[len(windows) :]
 
     def _combine(self, reading: Reading, windows: Array, parts: Array) -> dict[str, float]:
-        """Maximum over windows for harm, mean for worth; a pure echo has no worth of its own."""
-        strongest = self._heads.probabilities(windows.max(axis=0, keepdims=True))[0]
+        """The worst stretch for harm, the mean for worth; a pure echo has no worth of its own."""
+        harm = windows.max(axis=0)
+        if len(parts):
+            harm[ABUSE] = np.maximum(harm[ABUSE], parts.max(axis=0)[ABUSE] - SENTENCE_DISCOUNT)
+        strongest = self._heads.probabilities(harm[None])[0]
         usual = self._heads.probabilities(windows.mean(axis=0, keepdims=True))[0]
         scores = {
             label: float(strongest[HEADS.index(label)]) for label in (*SPAM_HEADS, *TOXICITY_HEADS)

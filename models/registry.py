@@ -8,6 +8,7 @@ from typing import Any
 
 FOLDER = Path(__file__).with_name("weights")
 MANIFEST = "manifest.json"
+NEEDED = {"encoder.xml", "encoder.bin", "heads.safetensors", "tokenizer.json"}
 
 
 class WeightsError(Exception):
@@ -39,7 +40,12 @@ def open_weights(folder: Path | None = None) -> Weights:
         raise WeightsError(f"{folder} holds no {MANIFEST}: get the weights again") from error
     except ValueError as error:
         raise WeightsError(f"{folder / MANIFEST} cannot be read: get the weights again") from error
-    for name, promised in manifest["sha256"].items():
+    promises = manifest.get("sha256", {})
+    if unsealed := NEEDED - set(promises):
+        raise WeightsError(
+            f"{folder / MANIFEST} does not seal {min(unsealed)}: get the weights again"
+        )
+    for name, promised in promises.items():
         path = folder / name
         if not path.is_file():
             raise WeightsError(f"{path} is missing: get the weights again")

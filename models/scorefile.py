@@ -108,9 +108,8 @@ def _lines(path: Path) -> Iterator[str]:
         stream: IO[bytes] = file
         if path.suffix == ".zst":
             stream = zstandard.ZstdDecompressor().stream_reader(file)
-        for line in io.TextIOWrapper(stream, encoding="utf-8"):
-            if line.strip():
-                yield line
+        with io.TextIOWrapper(stream, encoding="utf-8") as lines:
+            yield from (line for line in lines if line.strip())
 
 
 @contextmanager

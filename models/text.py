@@ -8,10 +8,12 @@ import numpy as np
 import sentencex
 from numpy.typing import NDArray
 
-INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
+_INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff"
 )
-WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+INVISIBLE = re.compile(f"[{_INVISIBLE}]")
+# What cannot be seen does not end a word.
+WORD = re.compile(rf"[^\W_]+(?:['’{_INVISIBLE}]+[^\W_]+)*")
 URL = re.compile(
     r"https?://|www\.|\b[a-z0-9-]{2,}\s?(?:\.|\[?dot\]?)\s?(?:com|net|org|info|ru|xyz|shop|site|online|test|example|invalid)\b",
     re.IGNORECASE,

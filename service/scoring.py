@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import structlog
-from models.registry import WeightsError
 
 from models import inference, scorefile
+from models.registry import WeightsError
 from service.errors import Unavailable
 from service.moderation.scores import (
     Answer,
@@ -183,6 +183,8 @@ class BatchScorer:
     def _answer(self, batch: list[Waiting]) -> None:
         """Answer a batch; if it breaks, each alone, so that one text cannot take others with it."""
         wanted = [one for one in batch if not one.answer.cancelled()]
+        if not wanted:
+            return
         try:
             answers = self._predict(wanted)
         except Exception as error:  # noqa: BLE001 - a thread that dies would leave everybody waiting

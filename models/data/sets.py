@@ -35,8 +35,8 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of a JSON Lines file, compressed by zstd or not."""
     with path.open("rb") as file:
         stream = zstandard.ZstdDecompressor().stream_reader(file) if path.suffix == ".zst" else file
-        for line in io.TextIOWrapper(stream, encoding="utf-8"):
-            yield json.loads(line)
+        with io.TextIOWrapper(stream, encoding="utf-8") as lines:
+            yield from map(json.loads, lines)
 
 
 # Set → how its columns become our labels. Columns that are null stay absent.

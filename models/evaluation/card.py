@@ -1,18 +1,18 @@
 """The model card: generated, so that it cannot drift from what was measured."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.inference import Classifier
-from models.registry import newest, open_weights
+from models.registry import open_weights
 
 if TYPE_CHECKING:
     from models.evaluation.evaluate import Figure
 
 
-def write_card(classifier: Classifier, figures: "Sequence[Figure]") -> None:
-    """`card.md` in the folder of the newest weights."""
-    manifest = open_weights().manifest
+def write_card(folder: Path, figures: "Sequence[Figure]") -> None:
+    """`card.md` in the folder of the weights that were measured."""
+    manifest = open_weights(folder).manifest
     rows = "\n".join(
         f"| {f.score} | {f.rows_from} | {f.rows} | {f.positive:.3f} | "
         f"{f.auc:.3f} ({f.low:.3f} to {f.high:.3f}) | {f.length_auc:.3f} | "
@@ -22,7 +22,7 @@ def write_card(classifier: Classifier, figures: "Sequence[Figure]") -> None:
     thresholds = "\n".join(
         f"| `{reason}` | {value} |" for reason, value in manifest["thresholds"].items()
     )
-    card = f"""# {classifier.version}
+    card = f"""# {manifest["version"]}
 
 Encoder: {manifest["encoder"]} (Apache-2.0). Linear heads on its pooled token vectors; relevance by
 comparison with the article's passages. English only.
@@ -55,4 +55,4 @@ rated reader comments; a newsroom's own stream will differ.
 - Identity words can raise `identity_attack` and `toxicity`; no gap per group has been measured yet.
 - Relevance learned from titles and short descriptions, and from model raters, not from editors.
 """
-    (newest() / "card.md").write_text(card)
+    (folder / "card.md").write_text(card)

@@ -20,6 +20,7 @@ from models.calibration import expected_calibration_error
 from models.data.sets import Example, is_held_out, load, read_rows
 from models.evaluation.card import write_card
 from models.inference import Article, Classifier, Comment, Passages
+from models.registry import newest
 
 Array = NDArray[np.float32]
 RESAMPLES = 400
@@ -49,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--weights", type=Path, default=None)
     asked = parser.parse_args(arguments)
-    classifier = Classifier.load(asked.weights)
+    folder = asked.weights or newest()
+    classifier = Classifier.load(folder)
     figures = [
         *held_out_figures(classifier, asked.data / "train"),
         *foreign_figures(classifier, asked.data / "eval-only"),
@@ -60,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"AUC {figure.auc:.3f} [{figure.low:.3f}, {figure.high:.3f}] "
             f"length {figure.length_auc:.3f} tf-idf {figure.tfidf_auc or float('nan'):.3f}"
         )
-    write_card(classifier, figures)
+    write_card(folder, figures)
 
 
 def held_out_figures(classifier: Classifier, folder: Path) -> list[Figure]:

@@ -1,0 +1,70 @@
+"""Text: offsets stay those of the stored text, and tricks are seen."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from models.text import FACTS, Span, facts, normalise, sentences
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plain",
+        "",
+        "b\u200bu\u00ady",
+        "ｆｕｌｌ 𝐛𝐨𝐥𝐝 ﬁ",
+        "e\u0301 é",
+        "👩‍👩‍👧 family",
+        "İstanbul ß ẞ",
+        "a\U0001f600b",
+    ],
+)
+def test_normalising_keeps_every_code_point_in_its_place(text: str) -> None:
+    assert len(normalise(text)) == len(text)
+
+
+def test_bold_and_wide_letters_are_read_as_plain_ones() -> None:
+    assert normalise("𝐁𝐮𝐲 ｎｏｗ") == "Buy now"
+
+
+def test_sentences_are_stretches_of_the_text_and_lose_no_word() -> None:
+    text = "  I agree.  Dr. Smith said 3.5 % is enough!\n\nIs it? “Yes.” 😀 Well…  "
+    spans = sentences(text)
+    assert "".join(text[s.start : s.end] for s in spans).replace(" ", "") == "".join(text.split())
+    assert text[spans[0].start : spans[0].end] == "I agree."
+    assert all(a.end <= b.start for a, b in pairwise(spans))
+    assert sentences(" \n ") == []
+
+
+def test_a_span_counts_code_points_and_not_bytes_or_utf16() -> None:
+    text = "😀😀 Yes. No."
+    assert sentences(text)[-1] == Span(8, 11)
+
+
+@pytest.mark.parametrize(
+    ("fact", "text"),
+    [
+        ("urls", "see www.deal.example"),
+        ("emails", "write to fix@desk.example"),
+        ("phones", "call +44 1632 960 411"),
+        ("messengers", "WhatsApp me"),
+        ("money", "earned $4,200"),
+        ("invisible", "ca\u200bsino"),
+        ("lookalikes", "cаsino"),
+        ("spaced_letters", "c a s i n o now"),
+        ("digits_in_words", "v1agra"),
+    ],
+)
+def test_a_trick_is_a_fact(fact: str, text: str) -> None:
+    plain = "I walked along the quay this morning and met nobody at all."
+    index = FACTS.index(fact)
+    assert facts(text, None, None)[index] > 0
+    assert facts(plain, None, None)[index] == 0
+
+
+def test_facts_are_bounded() -> None:
+    many = facts("!" * 5000 + " www.a.example" * 500, "Casino www.x.example", "https://x.example")
+    assert many.shape == (len(FACTS),)
+    assert float(np.max(many)) <= 2.0
