@@ -76,7 +76,9 @@ def _as_html(found: Block, request: Request[Any]) -> Response:
         return HTMLResponse("", headers=SHARED)
     alone = request.query_params.get("part") == "section"
     template = templates.get_template("block_section.html" if alone else "block.html")
-    return HTMLResponse(template.render(block=found, heading=HEADING), headers=SHARED)
+    # Alone it stands under an article's own heading; as a document it has the first.
+    html = template.render(block=found, heading=HEADING, level=2 if alone else 1)
+    return HTMLResponse(html, headers=SHARED)
 
 
 def _is_known(request: Request[Any], etag: str) -> bool:

@@ -6,10 +6,13 @@ document.addEventListener("keyup", (event) => {
 
 function take() {
   const selection = document.getSelection();
-  const words = selection.toString().trim();
-  if (!words || !selection.anchorNode) return;
-  const card = selection.anchorNode.parentElement?.closest("[data-words]");
-  if (!card || !card.contains(selection.focusNode)) return;
+  if (selection.isCollapsed || !selection.rangeCount) return;
+  const range = selection.getRangeAt(0).cloneRange();
+  const card = range.startContainer.parentElement?.closest("[data-words]");
+  if (!card) return;
+  // A triple click reaches into what stands below the comment.
+  if (!card.contains(range.endContainer)) range.setEndAfter(card.lastChild);
+  const words = range.toString().trim().replace(/\s+/g, " ");
   const quote = card.closest("article").querySelector("[data-quote]");
-  if (quote) quote.value = words.replace(/\s+/g, " ");
+  if (words && quote) quote.value = words;
 }
