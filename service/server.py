@@ -1,5 +1,6 @@
 """The server: a socket, uvicorn, and a clean end."""
 
+import signal
 import socket
 
 import uvicorn
@@ -39,9 +40,11 @@ def serve(process: Process, listening: socket.socket) -> None:
         forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_graceful_shutdown=SHUTDOWN_TAKES_S,
     )
+    # uvicorn raises the signal again once everything is closed: as an exception it lets us close the rest.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         uvicorn.Server(config).run(sockets=[listening])
     except KeyboardInterrupt:
-        pass  # uvicorn raises it again once everything is closed
+        pass
     finally:
         stop_process(process)

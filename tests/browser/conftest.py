@@ -4,20 +4,17 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.free_port import free_port
+from tests.running import free_port, wait_until_ready
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-STARTS_WITHIN_S = 120
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +48,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
             stderr=subprocess.STDOUT,
         )
     try:
-        _until_ready(server, f"http://127.0.0.1:{port}", output)
+        wait_until_ready(server, f"http://127.0.0.1:{port}")
         yield _read_off(output.read_text(), f"http://127.0.0.1:{port}")
     finally:
         server.terminate()
@@ -83,20 +80,6 @@ def page(browser: Browser) -> Iterator[Page]:
     yield opened
     context.close()
     assert faults == []
-
-
-def _until_ready(server: "subprocess.Popen[bytes]", url: str, output: Path) -> None:
-    end = time.monotonic() + STARTS_WITHIN_S
-    while time.monotonic() < end:
-        if server.poll() is not None:
-            pytest.fail(f"the demo ended: {output.read_text()}")
-        try:
-            if httpx2.get(f"{url}/readyz").status_code == 200:
-                return
-        except httpx2.TransportError:
-            pass
-        time.sleep(0.2)
-    pytest.fail(f"the demo did not start within {STARTS_WITHIN_S} s: {output.read_text()}")
 
 
 def _read_off(printed: str, url: str) -> Demo:

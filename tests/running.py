@@ -1,0 +1,33 @@
+"""Running servers: a port to give them, and the moment they are ready."""
+
+import socket
+import subprocess
+import time
+
+import httpx2
+import pytest
+
+STARTS_WITHIN_S = 120
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until_ready(server: "subprocess.Popen[bytes]", url: str) -> None:
+    """Come back when the server says that database and models answer; fail when it ends or takes too long."""
+    end = time.monotonic() + STARTS_WITHIN_S
+    while time.monotonic() < end:
+        if server.poll() is not None:
+            pytest.fail(f"the server ended with {server.returncode}")
+        try:
+            if httpx2.get(f"{url}/readyz").status_code == 200:
+                return
+        except httpx2.TransportError:
+            pass
+        time.sleep(0.2)
+    pytest.fail(f"the server did not start within {STARTS_WITHIN_S} s")
