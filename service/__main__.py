@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -209,7 +209,7 @@ def site_policy(
     with _opened() as database:
         site = _site(database, slug)
         if file is not None:
-            body = json.loads(file.read_text(encoding="utf-8"))
+            body = _read_json(file)
             database.write(lambda s: sites.set_policy(s, site.id, body, now=utc_now()))
         policy = database.read(lambda s: sites.get_policy(s, site.id))
     out.print(f"version {policy.version}", highlight=False)
@@ -329,6 +329,16 @@ def _site(database: Database, slug: str | None) -> Site:
     if len(known) != 1:
         raise NotFound(f"there are {len(known)} sites; name one with --site")
     return known[0]
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        body = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise MisconfiguredError(f"{file} is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise MisconfiguredError(f"{file} must hold a JSON object")
+    return body
 
 
 def _judge_now(process: Process, *, owner: str) -> None:

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from service.errors import FieldError, Invalid
 from service.moderation.scores import Answer, Span
 
 
@@ -46,6 +49,7 @@ class FailPolicy(StrEnum):
     PUBLISH_THEN_RECHECK = "publish_then_recheck"
 
 
+Threshold = Annotated[float, Field(ge=0, le=1)]
 # Reason → the score it is judged by. Off-topic is judged by what relevance lacks of 1.
 JUDGED_BY = {
     Reason.SPAM: "spam",
@@ -117,15 +121,45 @@ class Facts:
     hold_all: bool = False
 
 
+class Body(BaseModel):
+    """A policy as people write it; everything left out is the default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    hold: dict[Reason, Threshold] = {}
+    reject: dict[Reason, Threshold] = {}
+    hold_echoes: bool = False
+    fail: FailPolicy = FailPolicy.ASK_A_PERSON
+    wait_for_model_s: Annotated[int, Field(ge=0, le=7 * 24 * 3600)] = 900
+
+
+def must_be_valid(body: Mapping[str, Any]) -> None:
+    """Raise Invalid naming every entry that no policy has."""
+    try:
+        Body.model_validate(body)
+    except ValidationError as error:
+        wrong = tuple(
+            FieldError(
+                pointer="/" + "/".join(map(str, each["loc"])),
+                code="not_allowed",
+                detail=each["msg"],
+            )
+            for each in error.errors(include_url=False, include_context=False)
+        )
+        said = "; ".join(f"{each.pointer}: {each.detail}" for each in wrong)
+        raise Invalid(f"this is no policy: {said}", errors=wrong) from error
+
+
 def from_body(version: int, body: Mapping[str, Any]) -> Policy:
     """A policy as its row holds it."""
+    checked = Body.model_validate(body)
     return Policy(
         version=version,
-        hold={Reason(code): value for code, value in body.get("hold", {}).items()},
-        reject={Reason(code): value for code, value in body.get("reject", {}).items()},
-        hold_echoes=body.get("hold_echoes", False),
-        fail=FailPolicy(body.get("fail", FailPolicy.ASK_A_PERSON)),
-        wait_for_model_s=body.get("wait_for_model_s", 900),
+        hold=checked.hold,
+        reject=checked.reject,
+        hold_echoes=checked.hold_echoes,
+        fail=checked.fail,
+        wait_for_model_s=checked.wait_for_model_s,
     )
 
 

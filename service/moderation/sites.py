@@ -56,8 +56,8 @@ def list_all(session: Session) -> list[Site]:
 
 
 def set_policy(session: Session, site_id: int, body: dict[str, Any], *, now: datetime) -> int:
-    """Add a version of the site's policy and return its number."""
-    policies.from_body(0, body)
+    """Add a version of the site's policy and return its number; raises Invalid."""
+    policies.must_be_valid(body)
     latest = session.scalar(select(func.max(Policy.version)).where(Policy.site_id == site_id)) or 0
     session.execute(
         insert(Policy).values(site_id=site_id, version=latest + 1, body=body, created_at=now)
