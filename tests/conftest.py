@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,8 +25,10 @@ from service.storage import migrations
 from service.storage.db import Database, open_database
 from service.storage.tables import Role, Scope
 from tests.keyword_scorer import KeywordScorer
+from tests.running import Demo, free_port, read_off, wait_until_ready
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+ROOT = Path(__file__).parents[1]
 PASSWORD = "a long enough password"
 
 
@@ -85,9 +89,9 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
 def postgresql_template(postgresql_server: str) -> Iterator[Template]:
     """A PostgreSQL database; the server copies it."""
     name = f"postbag_template_{os.getpid()}"
-    _on_server(postgresql_server, f'CREATE DATABASE "{name}"')
-    yield furnish(_database_url(postgresql_server, name))
-    _on_server(postgresql_server, f'DROP DATABASE "{name}" WITH (FORCE)')
+    on_server(postgresql_server, f'CREATE DATABASE "{name}"')
+    yield furnish(database_url_of(postgresql_server, name))
+    on_server(postgresql_server, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -110,9 +114,9 @@ def database_url(
         return
     server = request.getfixturevalue("postgresql_server")
     name = f"postbag_{os.getpid()}_{os.urandom(4).hex()}"
-    _on_server(server, f'CREATE DATABASE "{name}" TEMPLATE "{source.database}"')
-    yield _database_url(server, name)
-    _on_server(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+    on_server(server, f'CREATE DATABASE "{name}" TEMPLATE "{source.database}"')
+    yield database_url_of(server, name)
+    on_server(server, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture
@@ -199,6 +203,33 @@ ARTICLE_TEXT = (
 )
 
 
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """`postbag demo` as an operator starts it, on a free port and fresh data."""
+    folder = tmp_path_factory.mktemp("demo")
+    port = free_port()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "POSTBAG_DATA_DIR": str(folder),
+        "POSTBAG_PORT": str(port),
+    }
+    output = folder / "printed.txt"
+    with output.open("w") as printed:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "service", "demo"],
+            cwd=ROOT,
+            env=environment,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_until_ready(server, f"http://127.0.0.1:{port}")
+        yield read_off(output.read_text(), f"http://127.0.0.1:{port}")
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
 def put_article(client: TestClient, article_id: str, **fields: Any) -> dict[str, Any]:
     body = {
         "url": f"https://post.example/{article_id}",
@@ -225,7 +256,7 @@ def post_comment(
     return client.post(f"/api/v1/comments?wait={wait}", json=payload)
 
 
-def _on_server(server: str, statement: str) -> None:
+def on_server(server: str, statement: str) -> None:
     engine = sa.create_engine(
         make_url(server).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
     )
@@ -234,6 +265,6 @@ def _on_server(server: str, statement: str) -> None:
     engine.dispose()
 
 
-def _database_url(server: str, name: str) -> str:
+def database_url_of(server: str, name: str) -> str:
     url = make_url(server).set(drivername="postgresql+psycopg", database=name)
     return url.render_as_string(hide_password=False)

@@ -3,11 +3,23 @@
 import socket
 import subprocess
 import time
+from dataclasses import dataclass
 
 import httpx2
 import pytest
 
 STARTS_WITHIN_S = 120
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """A running `postbag demo`, and what it printed."""
+
+    url: str
+    moderator: tuple[str, str]
+    editor: tuple[str, str]
+    key: str
+    printed: str
 
 
 def free_port() -> int:
@@ -31,3 +43,16 @@ def wait_until_ready(server: "subprocess.Popen[bytes]", url: str) -> None:
             pass
         time.sleep(0.2)
     pytest.fail(f"the server did not start within {STARTS_WITHIN_S} s")
+
+
+def read_off(printed: str, url: str) -> Demo:
+    """What an operator reads on the terminal."""
+    lines = [line.split() for line in printed.splitlines()]
+    told = {line[0]: line[1:] for line in lines if line}
+    return Demo(
+        url=url,
+        moderator=(told["moderator"][0], told["moderator"][1]),
+        editor=(told["editor"][0], told["editor"][1]),
+        key=told["API"][1],
+        printed=printed,
+    )
