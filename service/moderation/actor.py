@@ -10,9 +10,5 @@ class Actor:
     person_id: int | None = None
     key_id: int | None = None
 
-    @property
-    def is_machine(self) -> bool:
-        return self.person_id is None and self.key_id is None
-
 
 MACHINE = Actor()

@@ -33,10 +33,6 @@ class Block:
     changed_at: datetime | None
     quotes: tuple[Quote, ...]
 
-    @property
-    def etag(self) -> str:
-        return f'"{self.version}"'
-
 
 def get_published(session: Session, site_slug: str, article_id: str) -> Block:
     """The public block; an article without picks has an empty one. Raises NotFound for an unknown article."""

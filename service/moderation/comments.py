@@ -299,7 +299,7 @@ def _leads_to(session: Session, parent: Comment, comment: Comment) -> bool:
 
 
 def _link_orphans(session: Session, parent: Comment) -> None:
-    """Replies that came before their parent find it now, and are judged with it."""
+    """Replies that came before their parent are hung under it; how they were judged stays."""
     session.execute(
         update(Comment)
         .where(

@@ -149,6 +149,30 @@ def test_a_reply_may_come_before_its_parent(client: TestClient, scorer: KeywordS
     assert refused.json()["errors"][0]["code"] == "parent_cycle"
 
 
+@pytest.mark.parametrize(
+    ("fields", "pointer", "code"),
+    [
+        ({"parent_id": "c-1"}, "/parent_id", "parent_cycle"),
+        ({"parent_id": "c-2"}, "/parent_id", "parent_cycle"),
+        ({"parent_id": "elsewhere"}, "/parent_id", "other_article"),
+        ({"article_id": "a-2"}, "/article_id", "not_its_article"),
+    ],
+)
+def test_a_thread_stays_a_tree_under_one_article(
+    client: TestClient, fields: dict[str, str], pointer: str, code: str
+) -> None:
+    put_article(client, "a-2")
+    post_comment(client, "c-1", "First")
+    post_comment(client, "c-2", "Second", parent_id="c-1")
+    post_comment(client, "elsewhere", "Third", article_id="a-2")
+    edit = {"article_id": "a-1", "author": {"name": "Ada"}, "body": "First, edited", **fields}
+    refused = client.put("/api/v1/comments/c-1", json=edit)
+    assert refused.status_code == 422
+    [error] = refused.json()["errors"]
+    assert (error["pointer"], error["code"]) == (pointer, code)
+    assert client.get("/api/v1/comments/c-1").json()["revision"] == 1
+
+
 def test_every_wrong_field_is_named_at_once(client: TestClient) -> None:
     reply = client.post(
         "/api/v1/comments",

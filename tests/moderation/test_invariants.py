@@ -125,6 +125,22 @@ def test_what_another_process_left_is_judged_by_the_worker(process: Process, hou
     assert process.database.read(judging.count_waiting) == 0
 
 
+def test_the_same_comment_posted_eight_times_at_once_is_stored_once(
+    process: Process, house: House
+) -> None:
+    def submit(_: int) -> bool:
+        return process.database.write(
+            lambda s: comments.submit(
+                s, house.site_id, new_comment("c-1", GOOD), owner="me", now=utc_now()
+            )
+        ).created
+
+    with ThreadPoolExecutor(8) as pool:
+        created = list(pool.map(submit, range(8)))
+    assert sorted(created) == [False] * 7 + [True]
+    assert process.database.read(lambda s: s.scalar(select(func.count(Comment.id)))) == 1
+
+
 def test_sixteen_decide_at_once_and_one_wins(process: Process, house: House) -> None:
     judge(process, receive(process, house, SPAM))
 
