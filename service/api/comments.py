@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from service.api import endpoint
 from service.api.endpoint import Call, Nothing, Reply
@@ -19,6 +21,8 @@ from service.moderation.scores import ScorerUnavailable
 from service.process import Process, State, utc_now
 from service.storage.tables import Scope
 from service.storage.tables import State as CommentState
+
+log = structlog.get_logger()
 
 Receive = Callable[[Session, Call[Any, WaitQuery], str], Receipt]
 
@@ -73,7 +77,13 @@ def receiving_endpoint(
             if call.query.wait:
                 # Shielded by being waited for, not awaited: the caller's time ends, the work goes on.
                 await asyncio.wait({judged}, timeout=call.query.wait)
-        return await process.in_thread(lambda: _reply(process, call, receipt))
+        try:
+            return await process.in_thread(lambda: _reply(process, call, receipt))
+        except SQLAlchemyError as error:
+            log.error("comments.stored_but_not_read", error=type(error).__name__)
+            return JSONResponse(
+                {"id": _comment_id(call), "state": CommentState.RECEIVED.value}, status_code=202
+            )
 
     return endpoint.marked(answer, permission)
 
@@ -99,9 +109,13 @@ async def judge(process: Process, comment_id: int) -> None:
 
 
 def _reply(process: Process, call: Call[Any, WaitQuery], receipt: Receipt) -> Response:
-    comment_id = call.path.get("comment_id") or call.body.id
+    comment_id = _comment_id(call)
     view = process.database.read(lambda s: reading.get(s, call.site_id, comment_id))
     created = {True: 201, False: 200}[receipt.created]
     status = 202 if receipt.fresh and view.state is CommentState.RECEIVED else created
     headers = {"Location": f"/api/v1/comments/{comment_id}"} if receipt.created else {}
     return endpoint.render(Reply(status=status, body=comment_reply(view), headers=headers))
+
+
+def _comment_id(call: Call[Any, WaitQuery]) -> str:
+    return str(call.path.get("comment_id") or call.body.id)

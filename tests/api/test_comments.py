@@ -4,8 +4,11 @@ import time
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
+from service.process import Process
 from tests.conftest import House, post_comment, put_article
 from tests.keyword_scorer import KeywordScorer
 
@@ -258,3 +261,30 @@ def _wait_for(happened: Callable[[], object]) -> None:
     while not happened():
         assert time.monotonic() < end, "it did not happen within ten seconds"
         time.sleep(0.01)
+
+
+def test_what_was_stored_is_acknowledged_even_if_it_cannot_be_read_back(
+    client: TestClient, process: Process, scorer: KeywordScorer
+) -> None:
+    """The database goes away between the commit and the answer."""
+    engine = process.database.engine
+    seen: list[str] = []
+
+    def before(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "committed" in seen:
+            raise OperationalError(statement, {}, Exception("the server closed the connection"))
+        seen.extend(["stored"] if statement.startswith("INSERT INTO comment_revisions") else [])
+
+    def committed(_connection: object) -> None:
+        seen.extend(["committed"] if "stored" in seen else [])
+
+    scorer.held_back = []
+    event.listen(engine, "before_cursor_execute", before)
+    event.listen(engine, "commit", committed)
+    reply = post_comment(client, "c-1", "A fair point.", wait=0)
+    event.remove(engine, "before_cursor_execute", before)
+    event.remove(engine, "commit", committed)
+    assert seen == ["stored", "committed"]
+    assert reply.status_code == 202
+    assert reply.json() == {"id": "c-1", "state": "received"}
+    assert client.get("/api/v1/comments/c-1").json()["state"] == "received"
