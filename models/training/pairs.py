@@ -1,14 +1,13 @@
 """Pairs: comments beside true and false articles, and the ordinal relevance model fitted on them."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from models.data.sets import Example, is_held_out, load
+from models.data.sets import Example
 from models.echo import Source
 from models.encoder import Encoder
 from models.relevance import FEATURES, Article, Passages, compare, split_passages
@@ -29,13 +28,11 @@ class Pair:
 
 
 def fit_relevance(
-    encoder: Encoder, folder: Path, *, seed: int, negatives: int
+    encoder: Encoder, rated: list[Example], *, seed: int, negatives: int = 2
 ) -> tuple[Array, Array]:
-    """Weights (3, features) and offsets (3,) of P(rating >= 1), P(>= 2), P(>= 3)."""
-    rated = load(folder, "insight_rubric")
-    examples = [e for e in rated if e.split == "train" and not is_held_out(e)]
-    passages = read_articles(encoder, examples)
-    pairs = make_pairs(examples, passages, seed=seed, negatives=negatives)
+    """Weights (3, features) and offsets (3,) of P(rating >= 1), P(>= 2), P(>= 3), on rows the encoder did not learn from."""
+    passages = read_articles(encoder, rated)
+    pairs = make_pairs(rated, passages, seed=seed, negatives=negatives)
     pairs += shortened(pairs, seed=seed)
     features = pair_features(encoder, pairs, passages)
     ratings = np.array([pair.rating for pair in pairs])
