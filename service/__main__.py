@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,7 +43,7 @@ app.add_typer(key_app, name="key")
 app.add_typer(person_app, name="person")
 out = Console()
 
-LOADING_TAKES = timedelta(minutes=10)
+STOPPED = "\nStopped. Run it again to go on where you left off."
 KEY_SCOPES = [Scope.INGEST, Scope.MODERATE, Scope.PUBLISH]
 
 
@@ -79,19 +78,24 @@ def demo(
     *, reset: Annotated[bool, typer.Option("--reset", help="Start over with fresh data.")] = False
 ) -> None:
     """Serve a demonstration site on this machine alone; its data are kept until --reset."""
-    settings = _demo_settings(read_settings(), reset=reset)
+    settings = _demo_settings(read_settings())
     set_up_logs("warning", human=True)
+    # Before anything is thrown away: whoever has the port may be this demonstration.
     listening = server.open_socket(settings.host, settings.port)
+    if reset:
+        shutil.rmtree(settings.data_dir, ignore_errors=True)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
     migrations.upgrade(settings.database_url)
     process = start_process(settings)
-    with _progress() as bar:
-        task = bar.add_task("Scoring the comments", total=None)
-        credentials = demonstration.prepare(
-            process, progress=lambda done, total: bar.update(task, completed=done, total=total)
-        )
+    try:
+        credentials = _prepare(process)
+    except KeyboardInterrupt:
+        stop_process(process)
+        out.print(STOPPED)
+        raise typer.Exit(130) from None
     _introduce(settings, credentials)
     server.serve(process, listening)
-    out.print("\nStopped. Run it again to go on where you left off.")
+    out.print(STOPPED)
 
 
 @app.command()
@@ -155,7 +159,7 @@ def score(
             )
         except ValueError as error:
             raise MisconfiguredError(str(error)) from error
-    out.print(f"{lines} lines scored into {target}.")
+    out.print(f"{lines} {'line' if lines == 1 else 'lines'} scored into {target}.")
 
 
 @app.command()
@@ -347,12 +351,9 @@ def _judge_now(process: Process, *, owner: str) -> None:
         pass
 
 
-def _demo_settings(settings: Settings, *, reset: bool) -> Settings:
+def _demo_settings(settings: Settings) -> Settings:
     """The demonstration lives in a folder of its own and listens on loopback only."""
     folder = settings.data_dir / "demo"
-    if reset:
-        shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
     return replace(
         settings,
         data_dir=folder,
@@ -364,18 +365,24 @@ def _demo_settings(settings: Settings, *, reset: bool) -> Settings:
     )
 
 
+def _prepare(process: Process) -> demonstration.Credentials:
+    """Make what is missing, with a bar while there is anything to score."""
+    with _progress() as bar:
+        task = bar.add_task("Scoring the comments", total=None, visible=False)
+        return demonstration.prepare(
+            process,
+            progress=lambda done, total: bar.update(
+                task, completed=done, total=total, visible=total > 0
+            ),
+        )
+
+
 def _introduce(settings: Settings, credentials: demonstration.Credentials) -> None:
     url = settings.public_url
-    body = {
-        "id": "my-first",
-        "article_id": demonstration.first_article_id(),
-        "author": {"name": "Ada"},
-        "body": "I have taken the early bus for ten years, and the new timetable adds an hour to my day.",
-    }
     curl = (
         f"curl -s '{url}/api/v1/comments?wait=5' \\\n"
-        f"  -H 'Authorization: Bearer {credentials.key}' \\\n"
-        f"  --json '{json.dumps(body)}'"
+        f"  -H 'Authorization: Bearer {credentials.key}' -H 'Content-Type: application/json' \\\n"
+        f"  -d '{json.dumps(demonstration.FIRST_COMMENT)}'"
     )
     lines = (
         "",

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -129,6 +130,42 @@ def test_a_port_in_use_is_said_in_a_sentence(run: Run, command: str) -> None:
     assert "Traceback" not in refused.stderr
 
 
+def test_a_reset_beside_a_running_demo_leaves_its_data(run: Run, tmp_path: Path) -> None:
+    kept = tmp_path / "data/demo/credentials.json"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused = run("demo", "--reset", POSTBAG_PORT=str(taken.getsockname()[1]))
+    assert refused.returncode == 1
+    assert "cannot be listened on" in refused.stderr
+    assert kept.exists()
+
+
+def test_ctrl_c_while_the_demo_is_prepared_ends_it_cleanly(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service", "demo"],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "POSTBAG_DATA_DIR": str(tmp_path),
+            "POSTBAG_PORT": str(free_port()),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    # Written just before the comments are scored.
+    while not (tmp_path / "demo/credentials.json").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    printed, complained = process.communicate(timeout=60)
+    assert process.returncode == 130, complained
+    assert "Stopped." in printed
+    assert "Traceback" not in complained
+    assert "terminate called" not in complained
+
+
 def test_a_database_that_is_not_migrated_is_not_served(run: Run) -> None:
     refused = run("serve", POSTBAG_PORT=str(free_port()))
     assert refused.returncode == 1
@@ -246,7 +283,7 @@ def test_score_says_how_many_and_names_a_wrong_line(run: Run, tmp_path: Path) ->
     source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_text('{"id": 1, "text": "I walk there every single day and never met a car."}\n')
     done = run("score", str(source), "--out", str(out))
-    assert "1 lines scored" in done.stdout
+    assert "1 line scored" in done.stdout
     assert json.loads(out.read_text())["language"] == "en"
     source.write_text("no json\n")
     refused = run("score", str(source), "--out", str(out))
