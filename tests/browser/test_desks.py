@@ -127,6 +127,8 @@ def test_the_desks_work_without_script_and_on_a_phone(page: Page, demo: Demo) ->
     phone.get_by_role("link", name="Maternity unit").click()
     best = phone.locator("article.candidate").first
     best.get_by_role("button", name="Pick").click()
+    phone.get_by_role("link", name="To the block").click()
+    expect(phone.get_by_role("heading", name="The block")).to_be_in_viewport()
     phone.get_by_role("button", name="Publish").click()
     expect(phone.get_by_role("status")).to_have_text("Published.")
     width = phone.locator("main").bounding_box()
