@@ -41,7 +41,8 @@ person_app = typer.Typer(help="People: moderators, editors, admins.", no_args_is
 app.add_typer(site_app, name="site")
 app.add_typer(key_app, name="key")
 app.add_typer(person_app, name="person")
-out = Console()
+# A terminal breaks long lines itself; a pipe wants them whole.
+out = Console(soft_wrap=True)
 
 STOPPED = "\nStopped. Run it again to go on where you left off."
 KEY_SCOPES = [Scope.INGEST, Scope.MODERATE, Scope.PUBLISH]

@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from models.registry import newest
 from service.app import create_app, start_process, stop_process
-from service.settings import read_settings
+from service.settings import SETTINGS, read_settings
 from tests.running import free_port, wait_until_ready
 
 ROOT = Path(__file__).parents[1]
@@ -117,6 +117,12 @@ def test_a_wrong_setting_stops_the_start_and_is_named(
     assert refused.returncode == 1
     assert sentence in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_the_doctors_lines_are_whole_however_narrow_the_terminal(run: Run) -> None:
+    said = run("doctor", POSTBAG_PORT=str(free_port()), COLUMNS="40").stdout
+    for setting in SETTINGS:
+        assert re.search(rf"^  {setting.name} +{re.escape(setting.help)}$", said, re.MULTILINE)
 
 
 @pytest.mark.parametrize("command", ["serve", "demo"])
