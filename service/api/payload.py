@@ -13,6 +13,8 @@ M = TypeVar("M", bound=BaseModel)
 
 # NUL is refused by PostgreSQL's text, a surrogate without its partner by every encoder.
 UNFIT = re.compile("[\x00\ud800-\udfff]")
+# Our deepest payload has four levels. Well under what the parsers themselves can stand.
+MOST_LEVELS = 50
 CODES = {
     "missing": "missing",
     "extra_forbidden": "unknown_field",
@@ -58,6 +60,8 @@ def parse_query(given: dict[str, str], model: type[M]) -> M:
 
 def _cleaned(value: Any, pointer: str, unfit: list[FieldError]) -> Any:
     """The payload with unfit characters replaced, and a note for every string that had some."""
+    if pointer.count("/") > MOST_LEVELS:
+        raise BadRequest(f"the body has more than {MOST_LEVELS} levels", code="malformed_json")
     if isinstance(value, str):
         if not UNFIT.search(value):
             return value

@@ -1,5 +1,6 @@
 """Schemas: what the API takes and gives, field by field."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
@@ -29,7 +30,15 @@ def _has_words(value: str) -> str:
     return value
 
 
+def _is_of_our_time(value: datetime) -> datetime:
+    # At the ends of the calendar a time cannot be told in another zone.
+    if not 1000 <= value.year <= 9000:
+        raise PydanticCustomError("not_allowed", "A time of the years 1000 to 9000 is needed.")
+    return value
+
+
 Id = Annotated[str, AfterValidator(_is_id)]
+Moment = Annotated[AwareDatetime, AfterValidator(_is_of_our_time)]
 Name = Annotated[str, StringConstraints(max_length=200)]
 Title = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_has_words)]
 AuthorName = Annotated[str, StringConstraints(max_length=200), AfterValidator(_has_words)]
@@ -59,7 +68,7 @@ class ArticleBody(Payload):
     tags: Annotated[list[Name], Field(max_length=50)] = []
     bylines: Annotated[list[Name], Field(max_length=20)] = []
     reach: Annotated[int, Field(ge=0, le=10**9, description="readers a day")] | None = None
-    published_at: AwareDatetime | None = None
+    published_at: Moment | None = None
     mode: Mode = Mode.NORMAL
 
     def as_new(self, article_id: str) -> NewArticle:
@@ -96,7 +105,7 @@ class CommentEdit(Payload):
     author: AuthorBody
     body: CommentText
     url: WebUrl | None = None
-    posted_at: AwareDatetime | None = None
+    posted_at: Moment | None = None
     reactions: Annotated[int, Field(ge=0, le=10**9)] | None = None
     ip: Annotated[str, Field(max_length=45, description="accepted, not stored")] | None = None
     user_agent: (

@@ -1,5 +1,6 @@
 """Review: the queue of held comments, claims on them, decisions and their undoing."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +18,8 @@ from service.storage.tables import Comment, Decision, State
 
 CLAIM_LASTS = timedelta(minutes=10)
 LONGEST_PAGE = 100
+# A priority as `repr` writes it, and a row's id that every database can hold.
+CURSOR = re.compile(r"(?P<priority>[0-9]{1,9}\.[0-9]{1,9}(e-[0-9]{1,2})?)_(?P<row_id>[0-9]{1,18})")
 BECOMES = {Action.APPROVE: State.APPROVED, Action.HOLD: State.HELD, Action.REJECT: State.REJECTED}
 
 
@@ -214,8 +217,7 @@ def _is_claimed_by_another(comment: Comment, actor: Actor, now: datetime) -> boo
 
 
 def _position(cursor: str) -> tuple[float, int]:
-    try:
-        priority, row_id = cursor.split("_")
-        return float(priority), int(row_id)
-    except ValueError as error:
-        raise Invalid("this cursor did not come from this queue", code="invalid_cursor") from error
+    found = CURSOR.fullmatch(cursor)
+    if found is None:
+        raise Invalid("this cursor did not come from this queue", code="invalid_cursor")
+    return float(found["priority"]), int(found["row_id"])

@@ -200,6 +200,20 @@ def test_what_is_no_json_is_a_400(client: TestClient, raw: bytes) -> None:
     assert (reply.status_code, reply.json()["code"]) == (400, "malformed_json")
 
 
+@pytest.mark.parametrize("deep", [300, 600, 900, 990])
+def test_json_that_is_nested_too_deep_is_a_400(client: TestClient, deep: int) -> None:
+    reply = client.post("/api/v1/comments", content=b"[" * deep + b"]" * deep)
+    assert (reply.status_code, reply.json()["code"]) == (400, "malformed_json")
+
+
+@pytest.mark.parametrize("when", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_outside_the_calendar_is_named(client: TestClient, when: str) -> None:
+    reply = post_comment(client, "c-1", GOOD, posted_at=when)
+    assert reply.status_code == 422
+    [error] = reply.json()["errors"]
+    assert (error["pointer"], error["code"]) == ("/posted_at", "not_allowed")
+
+
 @pytest.mark.parametrize("text", ["a \\u0000 b", "a \\ud800 b"])
 def test_a_nul_or_half_a_pair_is_invalid_text(client: TestClient, text: str) -> None:
     raw = f'{{"id": "c-1", "article_id": "a-1", "author": {{"name": "Ada"}}, "body": "{text}"}}'
