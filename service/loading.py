@@ -61,11 +61,13 @@ def load(
 ) -> Loaded:
     """Register the article and receive the comments; ids come from the words, so twice changes nothing."""
     article_id = f"a-{_digest(published.title)}"
+    text = "\n\n".join(published.paragraphs)
     new = NewArticle(
         id=article_id,
         url=url or f"https://{site.slug}.invalid/{article_id}",
         title=published.title,
-        body="\n\n".join(published.paragraphs),
+        body=text,
+        text=text,
     )
     articles.put(session, site.id, new, now=now)
     created = [

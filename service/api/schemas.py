@@ -3,10 +3,19 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+)
 from pydantic_core import PydanticCustomError
 
 from service.ids import ID, ID_ADVICE
+from service.moderation import articles
 from service.moderation.articles import NewArticle
 from service.moderation.comments import NewAuthor, NewComment
 from service.moderation.people import hashed_email
@@ -70,6 +79,11 @@ class ArticleBody(Payload):
     reach: Annotated[int, Field(ge=0, le=10**9, description="readers a day")] | None = None
     published_at: Moment | None = None
     mode: Mode = Mode.NORMAL
+    _text: str = PrivateAttr(default="")
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Read the body's markup here, where no transaction is open yet."""
+        self._text = articles.plain_text(self.body)
 
     def as_new(self, article_id: str) -> NewArticle:
         return NewArticle(
@@ -77,6 +91,7 @@ class ArticleBody(Payload):
             url=self.url,
             title=self.title,
             body=self.body,
+            text=self._text,
             language=self.language,
             section=self.section,
             tags=tuple(self.tags),

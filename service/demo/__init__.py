@@ -94,6 +94,7 @@ def _article(each: dict[str, Any]) -> NewArticle:
         url=each["url"],
         title=each["title"],
         body=each["body"],
+        text=each["body"],
         language="en",
         section=each["section"],
         tags=tuple(each["tags"]),

@@ -17,17 +17,22 @@ from service.storage.tables import Article, ArticleRevision, Comment, Mode, Pick
 MARKUP = re.compile(
     r"<(?:p|div|br|h[1-6]|article|section|html|body|ul|ol|blockquote)\b[^>]*>", re.IGNORECASE
 )
+DOCUMENT = re.compile(r"<(?:html|body)\b", re.IGNORECASE)
 EMBED_AGAIN_AFTER = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NewArticle:
-    """An article as a site sends it; `body` is plain text or HTML."""
+    """An article as a site sends it: `body` is plain text or HTML, `text` the words of it.
+
+    The words are given because a long page takes seconds to read: no transaction may be open meanwhile.
+    """
 
     id: str
     url: str
     title: str
     body: str
+    text: str
     language: str | None = None
     section: str | None = None
     tags: tuple[str, ...] = ()
@@ -66,7 +71,7 @@ def put(session: Session, site_id: int, new: NewArticle, *, now: datetime) -> tu
                 number=article.revision,
                 title=new.title,
                 body=new.body,
-                text=plain_text(new.body),
+                text=new.text,
                 language=new.language,
                 fingerprint=fingerprint,
                 embed_after=now,
@@ -206,10 +211,12 @@ def plain_text(body: str) -> str:
     """The words of an article, without its markup; plain text comes back as it is."""
     if not MARKUP.search(body):
         return body.replace("\r\n", "\n")
+    # The extractor takes documents: a bare fragment it may refuse, or leave its headings out.
+    page = body if DOCUMENT.search(body) else f"<html><body>{body}</body></html>"
     extracted = trafilatura.extract(
-        body, include_comments=False, include_tables=True, favor_recall=True
+        page, include_comments=False, include_tables=True, favor_recall=True
     )
-    return extracted or trafilatura.html2txt(body)
+    return extracted or trafilatura.html2txt(page)
 
 
 def _fingerprint(new: NewArticle) -> str:

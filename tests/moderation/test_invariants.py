@@ -45,7 +45,9 @@ def _article(database: Database, house: House) -> None:
 
 
 def new_article(text: str = ARTICLE_TEXT) -> NewArticle:
-    return NewArticle(id="a-1", url="https://post.example/a-1", title="High street", body=text)
+    return NewArticle(
+        id="a-1", url="https://post.example/a-1", title="High street", body=text, text=text
+    )
 
 
 def new_comment(comment_id: str, body: str) -> NewComment:
