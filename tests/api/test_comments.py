@@ -103,11 +103,24 @@ def test_a_withdrawn_comment_stays_withdrawn(client: TestClient) -> None:
 def test_a_full_queue_is_said_before_anything_is_stored(
     client: TestClient, scorer: KeywordScorer
 ) -> None:
-    scorer.full = True
+    scorer.queue = 0
     reply = post_comment(client, "c-1", GOOD)
     assert (reply.status_code, reply.json()["code"]) == (503, "queue_full")
     assert reply.headers["retry-after"] == "2"
     assert client.get("/api/v1/comments/c-1").status_code == 404
+
+
+def test_what_is_stored_and_not_yet_judged_fills_the_queue(
+    client: TestClient, scorer: KeywordScorer
+) -> None:
+    """A burst is stored faster than it is asked about; each of it is promised an answer."""
+    scorer.queue, scorer.held_back = 3, []
+    replies = [post_comment(client, f"c-{n}", GOOD, wait=0).status_code for n in range(5)]
+    assert replies == [202, 202, 202, 503, 503]
+    _wait_for(lambda: len(scorer.held_back or []) == 3)
+    scorer.release()
+    _wait_for(lambda: client.get("/api/v1/comments/c-2").json()["state"] == "approved")
+    _wait_for(lambda: post_comment(client, "c-4", GOOD).status_code == 201)
 
 
 def test_without_models_a_person_is_asked_and_readyz_says_why(
