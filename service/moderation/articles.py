@@ -97,6 +97,28 @@ def get(session: Session, site_id: int, public_id: str) -> Article:
     return article
 
 
+def find_locked(session: Session, site_id: int, public_id: str) -> Article | None:
+    """The article, held until the end of the transaction: its comments and picks change one at a time.
+
+    Locks are taken in this order: article, comment, feed.
+    """
+    return session.scalar(
+        select(Article)
+        .where(Article.site_id == site_id, Article.public_id == public_id)
+        # Not more than it needs: whoever only refers to the article goes on.
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+
+
+def get_locked(session: Session, site_id: int, public_id: str) -> Article:
+    """As `find_locked`; raises NotFound."""
+    article = find_locked(session, site_id, public_id)
+    if article is None:
+        raise NotFound("there is no such article on this site")
+    return article
+
+
 def get_revision(session: Session, article: Article) -> ArticleRevision:
     """The article's words as they are now."""
     return session.scalars(

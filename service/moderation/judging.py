@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased, defer
 
-from service.moderation import articles, decisions, feed, policy, scores, sites
+from service.moderation import articles, comments, decisions, feed, policy, scores, sites
 from service.moderation.actor import MACHINE
 from service.moderation.comments import LEASE
-from service.moderation.policy import Action, Facts, FailPolicy, Reason, Ruling
+from service.moderation.policy import Facts, FailPolicy, Reason, Ruling
 from service.moderation.scores import Answer, Question
 from service.storage.db import not_locked
 from service.storage.tables import (
@@ -32,7 +32,6 @@ ATTEMPTS = 3
 AGAIN_AFTER = timedelta(seconds=30)
 # Where a comment's scores still matter.
 JUDGED = (State.RECEIVED, State.HELD, State.APPROVED, State.REJECTED)
-BECOMES = {Action.APPROVE: State.APPROVED, Action.HOLD: State.HELD, Action.REJECT: State.REJECTED}
 
 
 Parent, ParentRevision = aliased(Comment), aliased(CommentRevision)
@@ -105,7 +104,7 @@ def judge(session: Session, task: Task, answer: Answer, *, now: datetime) -> Non
     comment = _still_there(session, task)
     if comment is None:
         return
-    revision = _revision_row(session, comment)
+    revision = comments.get_revision(session, comment)
     score_id = session.scalar(
         insert(Score)
         .values(
@@ -150,7 +149,7 @@ def give_up(session: Session, task: Task, *, model_down: bool, now: datetime) ->
     for_good = comment.attempts >= ATTEMPTS
     comment.lease_until = comment.lease_owner = None
     in_force = sites.get_policy(session, comment.site_id)
-    revision = _revision_row(session, comment)
+    revision = comments.get_revision(session, comment)
     deadline = revision.created_at + timedelta(seconds=in_force.wait_for_model_s)
     waits = in_force.fail is FailPolicy.WAIT_FOR_MODEL and now < deadline
     comment.score_after = None if for_good and not waits else now + AGAIN_AFTER
@@ -228,7 +227,7 @@ def _rule(
     )
     comment.verdict_id = verdict_id
     comment.priority = ruling.priority
-    to = BECOMES[ruling.action]
+    to = decisions.BECOMES[ruling.action]
     session.flush()  # the guarded move reads the row
     if not _machine_may_move(session, comment, to):
         if to is not comment.state:
@@ -289,14 +288,6 @@ def _article_moved_on(session: Session, comment: Comment, task: Task) -> bool:
 def _rest(comment: Comment) -> None:
     comment.score_after = comment.lease_until = comment.lease_owner = None
     comment.attempts = 0
-
-
-def _revision_row(session: Session, comment: Comment) -> CommentRevision:
-    return session.scalars(
-        select(CommentRevision).where(
-            CommentRevision.comment_id == comment.id, CommentRevision.number == comment.revision
-        )
-    ).one()
 
 
 def _facts(session: Session, comment: Comment, revision: CommentRevision) -> Facts:

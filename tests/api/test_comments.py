@@ -85,6 +85,25 @@ def test_an_edit_is_a_new_revision_and_is_judged_again(client: TestClient) -> No
     assert again.json()["revision"] == 2
 
 
+def test_a_put_of_the_same_words_changes_what_stands_beside_them(client: TestClient) -> None:
+    """The address moves the block's version, too: the page cites it."""
+    url = "https://post.example/a-1"
+    post_comment(client, "c-1", GOOD, url=f"{url}#1", posted_at="2026-01-02T03:04:05Z")
+    client.post("/api/v1/articles/a-1/picks", json={"comment_id": "c-1", "revision": 1})
+    client.post("/api/v1/articles/a-1/block/publish", json={"version": 1})
+    before = client.get("/p/post/a-1.json")
+    same = {"article_id": "a-1", "author": {"name": "Ada"}, "body": GOOD}
+    moved = {**same, "url": f"{url}#2", "posted_at": "2026-01-02T03:04:06Z"}
+    reply = client.put("/api/v1/comments/c-1", json=moved)
+    assert (reply.status_code, reply.json()["revision"]) == (200, 1)
+    assert reply.json()["posted_at"] == "2026-01-02T03:04:06Z"
+    after = client.get("/p/post/a-1.json")
+    assert [item["comment_url"] for item in after.json()["items"]] == [f"{url}#2"]
+    assert after.headers["etag"] != before.headers["etag"]
+    client.put("/api/v1/comments/c-1", json=moved)
+    assert client.get("/p/post/a-1.json").headers["etag"] == after.headers["etag"]
+
+
 def test_put_of_an_unknown_id_receives_it(client: TestClient) -> None:
     new = {"article_id": "a-1", "author": {"name": "Ada"}, "body": GOOD}
     reply = client.put("/api/v1/comments/c-9?wait=5", json=new)

@@ -3,6 +3,7 @@
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlalchemy import event, func, select, update
 from sqlalchemy.orm import Session
 
 from service import worker
-from service.errors import Conflict
+from service.errors import Conflict, Invalid
 from service.moderation import (
     articles,
     block,
@@ -141,6 +142,22 @@ def test_the_same_comment_posted_eight_times_at_once_is_stored_once(
         created = list(pool.map(submit, range(8)))
     assert sorted(created) == [False] * 7 + [True]
     assert process.database.read(lambda s: s.scalar(select(func.count(Comment.id)))) == 1
+
+
+def test_a_thread_may_be_deep_and_is_never_a_circle(process: Process, house: House) -> None:
+    deep = 600
+    with process.database.writing() as session:
+        for number in range(deep):
+            new = replace(new_comment(f"c-{number}", GOOD), parent_id=f"c-{number - 1}")
+            new = new if number else replace(new, parent_id=None)
+            comments.submit(session, house.site_id, new, owner="me", now=utc_now())
+    turned = replace(new_comment("c-0", "Turned round"), parent_id=f"c-{deep - 1}")
+    with pytest.raises(Invalid):
+        process.database.write(
+            lambda s: comments.put(
+                s, house.site_id, turned, actor=Actor(key_id=1), owner="me", now=utc_now()
+            )
+        )
 
 
 def test_sixteen_decide_at_once_and_one_wins(process: Process, house: House) -> None:
