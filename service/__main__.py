@@ -102,7 +102,13 @@ def demo(
 @app.command()
 def migrate() -> None:
     """Bring the database to the present shape; safe to run twice."""
-    migrations.upgrade(read_settings().database_url)
+    settings = read_settings()
+    database = open_database(settings.database_url)
+    try:
+        _must_answer(database)
+    finally:
+        database.dispose()
+    migrations.upgrade(settings.database_url)
     out.print("The database is up to date.")
 
 
@@ -117,13 +123,12 @@ def load(
     settings = read_settings()
     set_up_logs("warning", human=True)
     _must_be_migrated(settings)
-    published = loading.parse_published(file.read_text(encoding="utf-8"))
+    published = loading.parse_published(_read_text(file))
     process = start_process(settings)
     try:
+        into = _site(process.database, site)
         loaded = process.database.write(
-            lambda s: loading.load(
-                s, _site(process.database, site), published, url=url, owner="load", now=utc_now()
-            )
+            lambda s: loading.load(s, into, published, url=url, owner="load", now=utc_now())
         )
         _judge_now(process, owner="load")
     finally:
@@ -319,12 +324,16 @@ def _opened() -> Iterator[Database]:
 def _must_be_migrated(settings: Settings) -> None:
     database = open_database(settings.database_url)
     try:
-        if not database.is_alive():
-            raise MisconfiguredError("the database does not answer; see POSTBAG_DATABASE_URL.")
+        _must_answer(database)
         if not migrations.is_current(database):
             raise MisconfiguredError("the database is not up to date; run `postbag migrate`.")
     finally:
         database.dispose()
+
+
+def _must_answer(database: Database) -> None:
+    if not database.is_alive():
+        raise MisconfiguredError("the database does not answer; see POSTBAG_DATABASE_URL.")
 
 
 def _site(database: Database, slug: str | None) -> Site:
@@ -336,9 +345,16 @@ def _site(database: Database, slug: str | None) -> Site:
     return known[0]
 
 
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise MisconfiguredError(f"{file} is not text in UTF-8") from error
+
+
 def _read_json(file: Path) -> dict[str, Any]:
     try:
-        body = json.loads(file.read_text(encoding="utf-8"))
+        body = json.loads(_read_text(file))
     except ValueError as error:
         raise MisconfiguredError(f"{file} is not JSON: {error}") from error
     if not isinstance(body, dict):

@@ -17,6 +17,8 @@ from starlette.testclient import TestClient
 
 from models.registry import newest
 from service.app import create_app, start_process, stop_process
+from service.errors import MisconfiguredError
+from service.server import open_socket
 from service.settings import SETTINGS, read_settings
 from tests.running import free_port, wait_until_ready
 
@@ -108,15 +110,20 @@ def test_a_refusal_is_a_sentence(run: Run, arguments: tuple[str, ...], sentence:
         ({"POSTBAG_PROT": "1"}, "POSTBAG_PROT is not a setting"),
         ({"POSTBAG_PORT": "many"}, "POSTBAG_PORT must be a whole number"),
         ({"POSTBAG_SECRET_FILE": "/no/such/file"}, "/no/such/file"),
+        ({"POSTBAG_DATABASE_URL": "nonsense"}, "POSTBAG_DATABASE_URL"),
+        ({"POSTBAG_DATABASE_URL": "mysql://me@db/postbag"}, "POSTBAG_DATABASE_URL"),
+        ({"POSTBAG_DATA_DIR": "/dev/null/data"}, "POSTBAG_DATA_DIR"),
+        ({"POSTBAG_DATABASE_URL": "postgresql://me@127.0.0.1:1/none"}, "does not answer"),
     ],
 )
 def test_a_wrong_setting_stops_the_start_and_is_named(
     run: Run, environment: dict[str, str], sentence: str
 ) -> None:
-    refused = run("serve", **environment)
-    assert refused.returncode == 1
-    assert sentence in refused.stderr
-    assert "Traceback" not in refused.stderr
+    for command in ("serve", "migrate"):
+        refused = run(command, POSTBAG_LOG_LEVEL="error", **environment)
+        assert refused.returncode == 1
+        assert sentence in refused.stderr
+        assert "Traceback" not in refused.stderr
 
 
 def test_the_doctors_lines_are_whole_however_narrow_the_terminal(run: Run) -> None:
@@ -170,6 +177,13 @@ def test_ctrl_c_while_the_demo_is_prepared_ends_it_cleanly(tmp_path: Path) -> No
     assert "Stopped." in printed
     assert "Traceback" not in complained
     assert "terminate called" not in complained
+
+
+def test_two_cannot_have_one_port_even_while_neither_answers_yet() -> None:
+    first = open_socket("127.0.0.1", 0)
+    with pytest.raises(MisconfiguredError, match="cannot be listened on"):
+        open_socket("127.0.0.1", first.getsockname()[1])
+    first.close()
 
 
 def test_a_database_that_is_not_migrated_is_not_served(run: Run) -> None:
@@ -273,6 +287,27 @@ def _echoes_are_ranked_last_and_picked_knowingly(
     assert "Perspectives &amp; Insights" in html
     names = [each["comment"]["author"]["name"] for each in echoes]
     assert [html.index(name) for name in names] == sorted(html.index(name) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"Title\nWords.\nPerspectives & Insights\n" + b"N" * 201 + b"\nWords\n", "line 4"),
+        (b"Title\nWords.\nPerspectives & Insights\nName\n" + b"w" * 50_001, "line 5"),
+        (b"Title\nWords.\nPerspectives & Insights\nName\na \x00 b\n", "line 5"),
+        (b"T" * 1001 + b"\nWords.\n", "line 1"),
+        (b"Title\n\xff\n", "UTF-8"),
+    ],
+)
+def test_a_published_article_has_the_limits_of_the_api(
+    run: Run, site: str, tmp_path: Path, content: bytes, line: str
+) -> None:
+    file = tmp_path / "beyond.txt"
+    file.write_bytes(content)
+    refused = run("load", str(file))
+    assert refused.returncode == 1
+    assert line in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 def test_a_file_that_is_no_published_article_is_refused_by_its_line(

@@ -1,18 +1,16 @@
 """Payloads: bytes in, a checked model out, with every wrong field named at once."""
 
 import json
-import re
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from service.errors import BadRequest, FieldError, Invalid
+from service.text import UNFIT
 
 M = TypeVar("M", bound=BaseModel)
 
-# NUL is refused by PostgreSQL's text, a surrogate without its partner by every encoder.
-UNFIT = re.compile("[\x00\ud800-\udfff]")
 # Our deepest payload has four levels. Well under what the parsers themselves can stand.
 MOST_LEVELS = 50
 CODES = {

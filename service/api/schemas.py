@@ -16,15 +16,12 @@ from pydantic_core import PydanticCustomError
 
 from service.ids import ID, ID_ADVICE
 from service.moderation import articles
-from service.moderation.articles import NewArticle
-from service.moderation.comments import NewAuthor, NewComment
+from service.moderation.articles import LONGEST_ARTICLE, LONGEST_TITLE, NewArticle
+from service.moderation.comments import LONGEST_COMMENT, LONGEST_NAME, NewAuthor, NewComment
 from service.moderation.people import hashed_email
 from service.moderation.policy import Action, Reason
 from service.moderation.reading import View
 from service.storage.tables import Mode, State
-
-LONGEST_COMMENT = 50_000
-LONGEST_ARTICLE = 2_000_000
 
 
 def _is_id(value: str) -> str:
@@ -49,8 +46,8 @@ def _is_of_our_time(value: datetime) -> datetime:
 Id = Annotated[str, AfterValidator(_is_id)]
 Moment = Annotated[AwareDatetime, AfterValidator(_is_of_our_time)]
 Name = Annotated[str, StringConstraints(max_length=200)]
-Title = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_has_words)]
-AuthorName = Annotated[str, StringConstraints(max_length=200), AfterValidator(_has_words)]
+Title = Annotated[str, StringConstraints(max_length=LONGEST_TITLE), AfterValidator(_has_words)]
+AuthorName = Annotated[str, StringConstraints(max_length=LONGEST_NAME), AfterValidator(_has_words)]
 CommentText = Annotated[
     str, StringConstraints(max_length=LONGEST_COMMENT), AfterValidator(_has_words)
 ]
@@ -206,7 +203,7 @@ class PublishBody(Payload):
 class ScoredArticle(Payload):
     """As much of an article as there is; title and description alone will do."""
 
-    title: Annotated[str, Field(max_length=1000)] = ""
+    title: Annotated[str, Field(max_length=LONGEST_TITLE)] = ""
     description: Annotated[str, Field(max_length=5000)] = ""
     text: Annotated[str, Field(max_length=LONGEST_COMMENT)] = ""
 

@@ -43,8 +43,10 @@ def prepare(process: Process, *, progress: Callable[[int, int], None]) -> Creden
     kept = process.settings.data_dir / "credentials.json"
     if not kept.exists():
         credentials = process.database.write(lambda s: _make(s, content, now=utc_now()))
-        kept.touch(mode=0o600)
-        kept.write_text(json.dumps(asdict(credentials)))
+        fresh = kept.with_suffix(".new")
+        fresh.touch(mode=0o600)
+        fresh.write_text(json.dumps(asdict(credentials)))
+        fresh.replace(kept)  # all of them or none, whenever a start is ended
     process.database.write(lambda s: _fill(s, content, owner=process.owner, now=utc_now()))
     _judge(process, progress)
     return Credentials(**json.loads(kept.read_text()))

@@ -14,6 +14,8 @@ from service.errors import NotFound
 from service.moderation.scores import ArticleText
 from service.storage.tables import Article, ArticleRevision, Comment, Mode, Pick, State
 
+LONGEST_ARTICLE = 2_000_000
+LONGEST_TITLE = 1000
 MARKUP = re.compile(
     r"<(?:p|div|br|h[1-6]|article|section|html|body|ul|ol|blockquote)\b[^>]*>", re.IGNORECASE
 )

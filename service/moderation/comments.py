@@ -15,6 +15,8 @@ from service.moderation.actor import Actor
 from service.moderation.articles import NewArticle
 from service.storage.tables import Article, Author, Comment, CommentRevision, Mode, State
 
+LONGEST_COMMENT = 50_000
+LONGEST_NAME = 200
 # The process that received a comment has this long to judge it before another may take it.
 LEASE = timedelta(seconds=30)
 
