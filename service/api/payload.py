@@ -13,6 +13,8 @@ M = TypeVar("M", bound=BaseModel)
 
 # Our deepest payload has four levels. Well under what the parsers themselves can stand.
 MOST_LEVELS = 50
+# Every wrong field is named, but a request of 8 MB is not answered with 50.
+MOST_ERRORS = 1000
 CODES = {
     "missing": "missing",
     "extra_forbidden": "unknown_field",
@@ -40,10 +42,11 @@ def parse_body(raw: bytes, model: type[M]) -> M:
         # Strict JSON mode: "1" is no number, and a time is a string.
         checked = model.model_validate_json(json.dumps(clean), strict=True)
     except ValidationError as error:
-        wrong = [_field_error(each) for each in error.errors(include_url=False)]
+        named = error.errors(include_url=False, include_input=False)[:MOST_ERRORS]
+        wrong = [_field_error(each) for each in named]
     if unfit or wrong:
         code = "invalid" if wrong else "invalid_text"
-        raise Invalid(code=code, errors=(*unfit, *wrong))
+        raise Invalid(code=code, errors=(*unfit, *wrong)[:MOST_ERRORS])
     return checked
 
 

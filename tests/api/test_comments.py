@@ -226,6 +226,13 @@ def test_every_wrong_field_is_named_at_once(client: TestClient) -> None:
     }
 
 
+def test_a_request_full_of_mistakes_is_answered_with_a_list_that_ends(client: TestClient) -> None:
+    for mistakes in ({f"k{n}": n for n in range(5000)}, {f"k{n}": "\x00" for n in range(5000)}):
+        reply = client.post("/api/v1/comments", json=mistakes)
+        assert reply.status_code == 422
+        assert len(reply.json()["errors"]) == 1000
+
+
 @pytest.mark.parametrize("raw", [b"{", b"", b"\xff\xfe", b'{"a": 1' + b"]" * 9, b"[" * 100_000])
 def test_what_is_no_json_is_a_400(client: TestClient, raw: bytes) -> None:
     reply = client.post("/api/v1/comments", content=raw)
