@@ -163,7 +163,7 @@ def score(
                 threads=settings.scoring_threads,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             raise MisconfiguredError(str(error)) from error
     out.print(f"{lines} {'line' if lines == 1 else 'lines'} scored into {target}.")
 

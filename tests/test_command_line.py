@@ -120,7 +120,7 @@ def test_a_wrong_setting_stops_the_start_and_is_named(
     run: Run, environment: dict[str, str], sentence: str
 ) -> None:
     for command in ("serve", "migrate"):
-        refused = run(command, POSTBAG_LOG_LEVEL="error", **environment)
+        refused = run(command, **{"POSTBAG_PORT": str(free_port()), **environment})
         assert refused.returncode == 1
         assert sentence in refused.stderr
         assert "Traceback" not in refused.stderr
@@ -330,6 +330,10 @@ def test_score_says_how_many_and_names_a_wrong_line(run: Run, tmp_path: Path) ->
     refused = run("score", str(source), "--out", str(out))
     assert refused.returncode == 1
     assert "line 1" in refused.stderr
+    source.write_text('{"id": 1, "text": "Fine."}\n')
+    nowhere = run("score", str(source), "--out", str(tmp_path / "none/out.jsonl"))
+    assert nowhere.returncode == 1
+    assert "Traceback" not in nowhere.stderr
 
 
 def test_a_policy_is_shown_and_set_by_version(run: Run, site: str, tmp_path: Path) -> None:

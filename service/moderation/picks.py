@@ -89,24 +89,14 @@ def choose(
     comment = comments.get_locked(session, site_id, comment_id)
     if comment.article_id != article.id:
         raise NotFound("there is no such comment under this article")
-    if comment.revision != revision:
-        raise Conflict("this comment has changed since you opened it", code="stale")
-    if comment.state is not State.APPROVED:
-        raise Conflict(
-            f"only an approved comment can be picked; this one is {comment.state}",
-            code="not_approved",
-        )
+    _must_stand(comment, revision)
     words = comments.get_revision(session, comment)
     if not spans:
         whole = _without_quotation_marks(words.body)
         spans = [whole if quote is None else _find_quote(words.body, quote)]
     _must_fit(spans, words.body)
     _must_not_surprise(session, comment, acknowledged=acknowledge_echo)
-    draft = list_chosen(session, article)
-    if any(pick.comment_id == comment.id for pick in draft):
-        raise Conflict("this comment is among the picks already", code="already_picked")
-    if len(draft) >= MOST_PICKS:
-        raise Conflict(f"a draft holds {MOST_PICKS} picks; take one out first")
+    _must_have_room(list_chosen(session, article), comment)
     last = session.scalar(select(func.max(Pick.position)).where(Pick.article_id == article.id)) or 0
     pick = Pick(
         site_id=site_id,
@@ -249,6 +239,24 @@ def _find_quote(body: str, quote: str) -> Span:
         )
         raise Invalid(errors=(wrong,))
     return Span(start=positions[at], end=positions[at + len(" ".join(words)) - 1] + 1)
+
+
+def _must_stand(comment: Comment, revision: int) -> None:
+    """What was seen is what is there, and it is approved."""
+    if comment.revision != revision:
+        raise Conflict("this comment has changed since you opened it", code="stale")
+    if comment.state is not State.APPROVED:
+        raise Conflict(
+            f"only an approved comment can be picked; this one is {comment.state}",
+            code="not_approved",
+        )
+
+
+def _must_have_room(draft: Sequence[Pick], comment: Comment) -> None:
+    if any(pick.comment_id == comment.id for pick in draft):
+        raise Conflict("this comment is among the picks already", code="already_picked")
+    if len(draft) >= MOST_PICKS:
+        raise Conflict(f"a draft holds {MOST_PICKS} picks; take one out first")
 
 
 def _must_fit(spans: Sequence[Span], body: str) -> None:
