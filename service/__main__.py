@@ -383,15 +383,26 @@ def _demo_settings(settings: Settings) -> Settings:
 
 
 def _prepare(process: Process) -> demonstration.Credentials:
-    """Make what is missing, with a bar while there is anything to score."""
-    with _progress() as bar:
-        task = bar.add_task("Scoring the comments", total=None, visible=False)
-        return demonstration.prepare(
-            process,
-            progress=lambda done, total: bar.update(
-                task, completed=done, total=total, visible=total > 0
-            ),
-        )
+    """Make what is missing, with a bar while there is anything to score; raises KeyboardInterrupt."""
+    # Raised wherever Python happens to be, Ctrl-C can be swallowed by a library's callback: here it is
+    # noted, and raised between two batches.
+    asked_to_stop = threading.Event()
+    before = signal.signal(signal.SIGINT, lambda *_: asked_to_stop.set())
+    try:
+        with _progress() as bar:
+            task = bar.add_task("Scoring the comments", total=None, visible=False)
+
+            def progress(done: int, total: int) -> None:
+                if asked_to_stop.is_set():
+                    raise KeyboardInterrupt
+                bar.update(task, completed=done, total=total, visible=total > 0)
+
+            credentials = demonstration.prepare(process, progress=progress)
+        if asked_to_stop.is_set():
+            raise KeyboardInterrupt
+        return credentials
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _introduce(settings: Settings, credentials: demonstration.Credentials) -> None:
