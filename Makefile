@@ -28,6 +28,7 @@ imports: $(VENV)/.installed-dev
 
 # torch first and by itself: a plain pin lets pip take a wheel that lies on disk, and the rest finds it there.
 $(VENV)/.installed: requirements.lock pyproject.toml
+	@echo "Installing pinned dependencies into $(VENV): some minutes, once."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet $(TORCH_INDEX) torch==2.13.0
 	$(BIN)/python -m pip install --quiet -r requirements.lock

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,9 +41,10 @@ person_app = typer.Typer(help="People: moderators, editors, admins.", no_args_is
 app.add_typer(site_app, name="site")
 app.add_typer(key_app, name="key")
 app.add_typer(person_app, name="person")
-out = Console()
+# A terminal breaks long lines itself; a pipe wants them whole.
+out = Console(soft_wrap=True)
 
-LOADING_TAKES = timedelta(minutes=10)
+STOPPED = "\nStopped. Run it again to go on where you left off."
 KEY_SCOPES = [Scope.INGEST, Scope.MODERATE, Scope.PUBLISH]
 
 
@@ -79,25 +79,36 @@ def demo(
     *, reset: Annotated[bool, typer.Option("--reset", help="Start over with fresh data.")] = False
 ) -> None:
     """Serve a demonstration site on this machine alone; its data are kept until --reset."""
-    settings = _demo_settings(read_settings(), reset=reset)
+    settings = _demo_settings(read_settings())
     set_up_logs("warning", human=True)
+    # Before anything is thrown away: whoever has the port may be this demonstration.
     listening = server.open_socket(settings.host, settings.port)
+    if reset:
+        shutil.rmtree(settings.data_dir, ignore_errors=True)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
     migrations.upgrade(settings.database_url)
     process = start_process(settings)
-    with _progress() as bar:
-        task = bar.add_task("Scoring the comments", total=None)
-        credentials = demonstration.prepare(
-            process, progress=lambda done, total: bar.update(task, completed=done, total=total)
-        )
+    try:
+        credentials = _prepare(process)
+    except KeyboardInterrupt:
+        stop_process(process)
+        out.print(STOPPED)
+        raise typer.Exit(130) from None
     _introduce(settings, credentials)
     server.serve(process, listening)
-    out.print("\nStopped. Run it again to go on where you left off.")
+    out.print(STOPPED)
 
 
 @app.command()
 def migrate() -> None:
     """Bring the database to the present shape; safe to run twice."""
-    migrations.upgrade(read_settings().database_url)
+    settings = read_settings()
+    database = open_database(settings.database_url)
+    try:
+        _must_answer(database)
+    finally:
+        database.dispose()
+    migrations.upgrade(settings.database_url)
     out.print("The database is up to date.")
 
 
@@ -112,13 +123,12 @@ def load(
     settings = read_settings()
     set_up_logs("warning", human=True)
     _must_be_migrated(settings)
-    published = loading.parse_published(file.read_text(encoding="utf-8"))
+    published = loading.parse_published(_read_text(file))
     process = start_process(settings)
     try:
+        into = _site(process.database, site)
         loaded = process.database.write(
-            lambda s: loading.load(
-                s, _site(process.database, site), published, url=url, owner="load", now=utc_now()
-            )
+            lambda s: loading.load(s, into, published, url=url, owner="load", now=utc_now())
         )
         _judge_now(process, owner="load")
     finally:
@@ -153,9 +163,9 @@ def score(
                 threads=settings.scoring_threads,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             raise MisconfiguredError(str(error)) from error
-    out.print(f"{lines} lines scored into {target}.")
+    out.print(f"{lines} {'line' if lines == 1 else 'lines'} scored into {target}.")
 
 
 @app.command()
@@ -314,12 +324,16 @@ def _opened() -> Iterator[Database]:
 def _must_be_migrated(settings: Settings) -> None:
     database = open_database(settings.database_url)
     try:
-        if not database.is_alive():
-            raise MisconfiguredError("the database does not answer; see POSTBAG_DATABASE_URL.")
+        _must_answer(database)
         if not migrations.is_current(database):
             raise MisconfiguredError("the database is not up to date; run `postbag migrate`.")
     finally:
         database.dispose()
+
+
+def _must_answer(database: Database) -> None:
+    if not database.is_alive():
+        raise MisconfiguredError("the database does not answer; see POSTBAG_DATABASE_URL.")
 
 
 def _site(database: Database, slug: str | None) -> Site:
@@ -331,9 +345,16 @@ def _site(database: Database, slug: str | None) -> Site:
     return known[0]
 
 
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise MisconfiguredError(f"{file} is not text in UTF-8") from error
+
+
 def _read_json(file: Path) -> dict[str, Any]:
     try:
-        body = json.loads(file.read_text(encoding="utf-8"))
+        body = json.loads(_read_text(file))
     except ValueError as error:
         raise MisconfiguredError(f"{file} is not JSON: {error}") from error
     if not isinstance(body, dict):
@@ -347,12 +368,9 @@ def _judge_now(process: Process, *, owner: str) -> None:
         pass
 
 
-def _demo_settings(settings: Settings, *, reset: bool) -> Settings:
+def _demo_settings(settings: Settings) -> Settings:
     """The demonstration lives in a folder of its own and listens on loopback only."""
     folder = settings.data_dir / "demo"
-    if reset:
-        shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
     return replace(
         settings,
         data_dir=folder,
@@ -364,18 +382,35 @@ def _demo_settings(settings: Settings, *, reset: bool) -> Settings:
     )
 
 
+def _prepare(process: Process) -> demonstration.Credentials:
+    """Make what is missing, with a bar while there is anything to score; raises KeyboardInterrupt."""
+    # Raised wherever Python happens to be, Ctrl-C can be swallowed by a library's callback: here it is
+    # noted, and raised between two batches.
+    asked_to_stop = threading.Event()
+    before = signal.signal(signal.SIGINT, lambda *_: asked_to_stop.set())
+    try:
+        with _progress() as bar:
+            task = bar.add_task("Scoring the comments", total=None, visible=False)
+
+            def progress(done: int, total: int) -> None:
+                if asked_to_stop.is_set():
+                    raise KeyboardInterrupt
+                bar.update(task, completed=done, total=total, visible=total > 0)
+
+            credentials = demonstration.prepare(process, progress=progress)
+        if asked_to_stop.is_set():
+            raise KeyboardInterrupt
+        return credentials
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _introduce(settings: Settings, credentials: demonstration.Credentials) -> None:
     url = settings.public_url
-    body = {
-        "id": "my-first",
-        "article_id": demonstration.first_article_id(),
-        "author": {"name": "Ada"},
-        "body": "I have taken the early bus for ten years, and the new timetable adds an hour to my day.",
-    }
     curl = (
         f"curl -s '{url}/api/v1/comments?wait=5' \\\n"
-        f"  -H 'Authorization: Bearer {credentials.key}' \\\n"
-        f"  --json '{json.dumps(body)}'"
+        f"  -H 'Authorization: Bearer {credentials.key}' -H 'Content-Type: application/json' \\\n"
+        f"  -d '{json.dumps(demonstration.FIRST_COMMENT)}'"
     )
     lines = (
         "",

@@ -88,11 +88,7 @@ def create_app(process: Process) -> Starlette:
             Middleware(DeclaredSize),
             Middleware(RequestBodyLimitMiddleware, max_body_size=LARGEST_REQUEST),
         ],
-        exception_handlers={
-            ServiceError: on_refusal,
-            HTTPException: on_http_error,
-            Exception: on_crash,
-        },
+        exception_handlers={ServiceError: on_refusal, HTTPException: on_http_error},
         lifespan=lifespan,
     )
 
@@ -152,12 +148,12 @@ class RequestLog:
             await self.app(scope, receive, send)
             return
         request_id = scope["request_id"] = secrets.token_hex(8)
-        started, status = time.perf_counter(), 500
+        started, status, answered = time.perf_counter(), 500, False
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answered
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, answered = message["status"], True
                 message["headers"] = [
                     *message.get("headers", []),
                     (b"x-request-id", request_id.encode()),
@@ -167,6 +163,12 @@ class RequestLog:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self.app(scope, receive, send_with_id)
+            except Exception as error:
+                # Here, where the id is bound: the server's own line about it has none.
+                log.exception("request.crashed")
+                if answered:
+                    raise
+                await (await on_crash(Request(scope), error))(scope, receive, send_with_id)
             finally:
                 path = scope["path"] if PLAIN_PATH.fullmatch(scope["path"]) else "?"
                 took = round((time.perf_counter() - started) * 1000, 1)

@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session
 
 from service.errors import Invalid
 from service.moderation import articles, comments
-from service.moderation.articles import NewArticle
-from service.moderation.comments import NewAuthor, NewComment
+from service.moderation.articles import LONGEST_ARTICLE, LONGEST_TITLE, NewArticle
+from service.moderation.comments import LONGEST_COMMENT, LONGEST_NAME, NewAuthor, NewComment
 from service.storage.tables import Site
+from service.text import UNFIT
 
 HEADING = "Perspectives & Insights"
 # Outer marks are typography: the block draws them again.
@@ -43,6 +44,10 @@ def parse_published(text: str) -> Published:
     article, block = [line for _, line in lines[:at]], lines[at + 1 :]
     if len(article) < 2:
         raise Invalid("line 1: a title and at least one paragraph are needed")
+    _must_fit(lines[:1], LONGEST_TITLE)
+    _must_fit(lines[1:at], LONGEST_ARTICLE)
+    _must_fit(block[::2], LONGEST_NAME)
+    _must_fit(block[1::2], LONGEST_COMMENT)
     if len(block) % 2:
         raise Invalid(f"line {block[-1][0]}: this name has no words under it")
     pairs = zip(block[::2], block[1::2], strict=True)
@@ -61,11 +66,13 @@ def load(
 ) -> Loaded:
     """Register the article and receive the comments; ids come from the words, so twice changes nothing."""
     article_id = f"a-{_digest(published.title)}"
+    text = "\n\n".join(published.paragraphs)
     new = NewArticle(
         id=article_id,
         url=url or f"https://{site.slug}.invalid/{article_id}",
         title=published.title,
-        body="\n\n".join(published.paragraphs),
+        body=text,
+        text=text,
     )
     articles.put(session, site.id, new, now=now)
     created = [
@@ -88,6 +95,14 @@ def load(
         new_comments=sum(created),
         known_comments=len(created) - sum(created),
     )
+
+
+def _must_fit(lines: list[tuple[int, str]], limit: int) -> None:
+    for number, line in lines:
+        if UNFIT.search(line):
+            raise Invalid(f"line {number}: a NUL stands in it")
+        if len(line) > limit:
+            raise Invalid(f"line {number}: it may have {limit} characters")
 
 
 def _without_marks(words: str) -> str:

@@ -73,6 +73,9 @@ class BatchScorer:
             self._classifier = inference.Classifier.load(weights, threads=threads or None)
         except WeightsError as error:
             self.trouble = str(error)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with them, the service starts
+            log.error("scoring.not_loaded", error=type(error).__name__)
+            self.trouble = f"the weights cannot be loaded ({type(error).__name__}): get them again"
         self._threads = [
             threading.Thread(target=self._score, name="scorer", daemon=True),
             threading.Thread(target=self._read, name="scorer-articles", daemon=True),
@@ -89,9 +92,9 @@ class BatchScorer:
         """How many questions are not answered yet."""
         return len(self._waiting) + len(self._unread)
 
-    def make_room(self) -> None:
-        """Raise Unavailable (503) when the queue is full."""
-        if self.waiting >= self._queue:
+    def make_room(self, *, promised: int) -> None:
+        """Raise Unavailable (503) when the queue is full, or will be by what is `promised`."""
+        if max(self.waiting, promised) >= self._queue:
             raise Unavailable(
                 "more comments wait for the models than the queue holds",
                 code="queue_full",
@@ -101,10 +104,10 @@ class BatchScorer:
     def ask(self, question: Question) -> Future[Answer]:
         """Answer soon; fails with ScorerUnavailable."""
         answer: Future[Answer] = Future()
-        if self._refuses(answer):
-            return answer
         passages = self._find_passages(question.article)
         with self._changed:
+            if self._refuses(answer):
+                return answer
             if question.article is not None and passages is None:
                 self._unread.append(
                     Unread(article=question.article, question=question, answer=answer)
@@ -117,8 +120,8 @@ class BatchScorer:
     def embed(self, article: ArticleText) -> Future[tuple[str, bytes]]:
         """The model's version and the article's passages; fails with ScorerUnavailable."""
         stored: Future[tuple[str, bytes]] = Future()
-        if not self._refuses(stored):
-            with self._changed:
+        with self._changed:
+            if not self._refuses(stored):
                 self._unread.append(Unread(article=article, stored=stored))
                 self._changed.notify_all()
         return stored

@@ -10,6 +10,8 @@ from service.errors import MisconfiguredError
 from service.process import Process
 
 SHUTDOWN_TAKES_S = 10
+# Whoever connects while the models load waits here for an answer.
+BACKLOG = 2048
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -19,6 +21,8 @@ def open_socket(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        # At once: two that are bound and do not listen yet would both believe that the port is theirs.
+        listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
         raise MisconfiguredError(

@@ -107,7 +107,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     return Settings(
         data_dir=data_dir,
         database_url=values["DATABASE_URL"] or f"sqlite:///{data_dir / 'postbag.db'}",
-        secret=values["SECRET"] or _kept_secret(data_dir),
+        secret=values["SECRET"] or _secret_of(data_dir),
         host=host,
         port=port,
         public_url=(values["PUBLIC_URL"] or f"http://{host}:{port}").rstrip("/"),
@@ -162,6 +162,16 @@ def _choice(values: dict[str, str], name: str, allowed: tuple[str, ...]) -> str:
             f"{PREFIX}{name} must be one of {', '.join(allowed)}, not {values[name]!r}."
         )
     return values[name]
+
+
+def _secret_of(data_dir: Path) -> str:
+    try:
+        return _kept_secret(data_dir)
+    except OSError as error:
+        raise MisconfiguredError(
+            f"{PREFIX}DATA_DIR names {data_dir}, which cannot be used ({error.strerror}): "
+            "make it a folder that can be written, or name another."
+        ) from error
 
 
 def _kept_secret(data_dir: Path) -> str:

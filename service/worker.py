@@ -1,6 +1,8 @@
 """The worker: judges what was left unjudged and reads new articles, until told to stop."""
 
 import threading
+import time
+from collections.abc import Collection
 from concurrent.futures import Future
 from functools import partial
 
@@ -11,6 +13,7 @@ from service.moderation import articles, judging
 from service.moderation.judging import Task
 from service.moderation.scores import Answer, ScorerUnavailable
 from service.process import Process, utc_now
+from service.storage.tables import State
 
 log = structlog.get_logger()
 
@@ -50,40 +53,49 @@ def work_once(process: Process) -> bool:
 
 def _judge_due(process: Process) -> bool:
     tasks = _take(process)
+    until = time.monotonic() + ANSWER_WITHIN_S
     asked = [(task, process.scorer.ask(task.question)) for task in tasks]
     for task, answering in asked:
-        _rule(process, task, answering)
+        _rule(process, task, answering, until=until)
     return bool(tasks)
 
 
 def _give_up_on_due(process: Process) -> bool:
-    """Without a model every due comment goes by its site's fail policy, and is tried again later."""
-    tasks = _take(process)
+    """Without a model what nobody has ruled on goes by its site's fail policy; the rest stays due."""
+    tasks = _take(process, states=(State.RECEIVED,))
     for task in tasks:
         _write_give_up(process, task)
     return bool(tasks)
 
 
-def _take(process: Process) -> list[Task]:
+def _take(process: Process, states: Collection[State] = judging.JUDGED) -> list[Task]:
     def take(session: Session) -> list[Task]:
-        due = judging.take_due(session, owner=process.owner, now=utc_now(), limit=COMMENTS_A_ROUND)
-        return [task for row_id in due if (task := judging.find_task(session, row_id))]
+        due = judging.take_due(
+            session, owner=process.owner, now=utc_now(), limit=COMMENTS_A_ROUND, states=states
+        )
+        return judging.list_tasks(session, due)
 
     return process.database.write(take)
 
 
-def _rule(process: Process, task: Task, answering: Future[Answer]) -> None:
+def _rule(process: Process, task: Task, answering: Future[Answer], *, until: float) -> None:
+    """Write what the scorer answers before `until`; a comment that cannot be ruled on is parked."""
     try:
-        answer = answering.result(ANSWER_WITHIN_S)
+        answer = answering.result(max(0.0, until - time.monotonic()))
+        process.database.write(lambda session: judging.judge(session, task, answer, now=utc_now()))
     except (ScorerUnavailable, TimeoutError) as error:
         log.warning("worker.no_answer", error=type(error).__name__)
         _write_give_up(process, task)
-        return
-    process.database.write(lambda session: judging.judge(session, task, answer, now=utc_now()))
+    except Exception:  # those behind it are not to wait for a comment that breaks something
+        log.exception("worker.comment_failed")
+        _write_give_up(process, task)
 
 
 def _write_give_up(process: Process, task: Task) -> None:
-    process.database.write(lambda session: judging.give_up(session, task, now=utc_now()))
+    model_down = process.scorer.trouble is not None
+    process.database.write(
+        lambda session: judging.give_up(session, task, model_down=model_down, now=utc_now())
+    )
 
 
 def _read_articles(process: Process) -> bool:

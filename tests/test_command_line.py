@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from starlette.testclient import TestClient
 
 from models.registry import newest
 from service.app import create_app, start_process, stop_process
-from service.settings import read_settings
+from service.errors import MisconfiguredError
+from service.server import open_socket
+from service.settings import SETTINGS, read_settings
 from tests.running import free_port, wait_until_ready
 
 ROOT = Path(__file__).parents[1]
@@ -107,15 +110,26 @@ def test_a_refusal_is_a_sentence(run: Run, arguments: tuple[str, ...], sentence:
         ({"POSTBAG_PROT": "1"}, "POSTBAG_PROT is not a setting"),
         ({"POSTBAG_PORT": "many"}, "POSTBAG_PORT must be a whole number"),
         ({"POSTBAG_SECRET_FILE": "/no/such/file"}, "/no/such/file"),
+        ({"POSTBAG_DATABASE_URL": "nonsense"}, "POSTBAG_DATABASE_URL"),
+        ({"POSTBAG_DATABASE_URL": "mysql://me@db/postbag"}, "POSTBAG_DATABASE_URL"),
+        ({"POSTBAG_DATA_DIR": "/dev/null/data"}, "POSTBAG_DATA_DIR"),
+        ({"POSTBAG_DATABASE_URL": "postgresql://me@127.0.0.1:1/none"}, "does not answer"),
     ],
 )
 def test_a_wrong_setting_stops_the_start_and_is_named(
     run: Run, environment: dict[str, str], sentence: str
 ) -> None:
-    refused = run("serve", **environment)
-    assert refused.returncode == 1
-    assert sentence in refused.stderr
-    assert "Traceback" not in refused.stderr
+    for command in ("serve", "migrate"):
+        refused = run(command, **{"POSTBAG_PORT": str(free_port()), **environment})
+        assert refused.returncode == 1
+        assert sentence in refused.stderr
+        assert "Traceback" not in refused.stderr
+
+
+def test_the_doctors_lines_are_whole_however_narrow_the_terminal(run: Run) -> None:
+    said = run("doctor", POSTBAG_PORT=str(free_port()), COLUMNS="40").stdout
+    for setting in SETTINGS:
+        assert re.search(rf"^  {setting.name} +{re.escape(setting.help)}$", said, re.MULTILINE)
 
 
 @pytest.mark.parametrize("command", ["serve", "demo"])
@@ -127,6 +141,49 @@ def test_a_port_in_use_is_said_in_a_sentence(run: Run, command: str) -> None:
     assert refused.returncode == 1
     assert f"127.0.0.1:{port} cannot be listened on" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_a_reset_beside_a_running_demo_leaves_its_data(run: Run, tmp_path: Path) -> None:
+    kept = tmp_path / "data/demo/credentials.json"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused = run("demo", "--reset", POSTBAG_PORT=str(taken.getsockname()[1]))
+    assert refused.returncode == 1
+    assert "cannot be listened on" in refused.stderr
+    assert kept.exists()
+
+
+def test_ctrl_c_while_the_demo_is_prepared_ends_it_cleanly(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service", "demo"],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "POSTBAG_DATA_DIR": str(tmp_path),
+            "POSTBAG_PORT": str(free_port()),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    # Written just before the comments are scored.
+    while not (tmp_path / "demo/credentials.json").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    printed, complained = process.communicate(timeout=60)
+    assert process.returncode == 130, complained
+    assert "Stopped." in printed
+    assert "Traceback" not in complained
+    assert "terminate called" not in complained
+
+
+def test_two_cannot_have_one_port_even_while_neither_answers_yet() -> None:
+    first = open_socket("127.0.0.1", 0)
+    with pytest.raises(MisconfiguredError, match="cannot be listened on"):
+        open_socket("127.0.0.1", first.getsockname()[1])
+    first.close()
 
 
 def test_a_database_that_is_not_migrated_is_not_served(run: Run) -> None:
@@ -232,6 +289,27 @@ def _echoes_are_ranked_last_and_picked_knowingly(
     assert [html.index(name) for name in names] == sorted(html.index(name) for name in names)
 
 
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"Title\nWords.\nPerspectives & Insights\n" + b"N" * 201 + b"\nWords\n", "line 4"),
+        (b"Title\nWords.\nPerspectives & Insights\nName\n" + b"w" * 50_001, "line 5"),
+        (b"Title\nWords.\nPerspectives & Insights\nName\na \x00 b\n", "line 5"),
+        (b"T" * 1001 + b"\nWords.\n", "line 1"),
+        (b"Title\n\xff\n", "UTF-8"),
+    ],
+)
+def test_a_published_article_has_the_limits_of_the_api(
+    run: Run, site: str, tmp_path: Path, content: bytes, line: str
+) -> None:
+    file = tmp_path / "beyond.txt"
+    file.write_bytes(content)
+    refused = run("load", str(file))
+    assert refused.returncode == 1
+    assert line in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
 def test_a_file_that_is_no_published_article_is_refused_by_its_line(
     run: Run, site: str, tmp_path: Path
 ) -> None:
@@ -246,12 +324,16 @@ def test_score_says_how_many_and_names_a_wrong_line(run: Run, tmp_path: Path) ->
     source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_text('{"id": 1, "text": "I walk there every single day and never met a car."}\n')
     done = run("score", str(source), "--out", str(out))
-    assert "1 lines scored" in done.stdout
+    assert "1 line scored" in done.stdout
     assert json.loads(out.read_text())["language"] == "en"
     source.write_text("no json\n")
     refused = run("score", str(source), "--out", str(out))
     assert refused.returncode == 1
     assert "line 1" in refused.stderr
+    source.write_text('{"id": 1, "text": "Fine."}\n')
+    nowhere = run("score", str(source), "--out", str(tmp_path / "none/out.jsonl"))
+    assert nowhere.returncode == 1
+    assert "Traceback" not in nowhere.stderr
 
 
 def test_a_policy_is_shown_and_set_by_version(run: Run, site: str, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ class SlowModel:
             raise RuntimeError("poison")
         return [
             Scored(
-                scores={"spam": float(len(comment.text))},
+                scores={"spam": float("nan" if comment.text == "nan" else len(comment.text))},
                 relevance_label=None,
                 language="en",
                 supported=True,
@@ -105,12 +105,18 @@ def test_a_full_queue_says_so_before_anything_is_promised(
     scorer.ask(Question(text="x"))
     assert model.started.wait(ANSWERED_WITHIN_S)
     for _ in range(20):
-        scorer.make_room()
+        scorer.make_room(promised=0)
         scorer.ask(Question(text="x"))
     with pytest.raises(Unavailable) as full:
-        scorer.make_room()
+        scorer.make_room(promised=0)
     assert full.value.code == "queue_full"
     assert full.value.headers["Retry-After"]
+
+
+def test_a_promise_takes_room_before_it_is_asked_about(scorer: BatchScorer) -> None:
+    scorer.make_room(promised=19)
+    with pytest.raises(Unavailable):
+        scorer.make_room(promised=20)
 
 
 def test_nobody_who_left_is_scored_and_nobody_waits_for_them(
@@ -157,6 +163,28 @@ def test_closing_answers_whoever_still_waits(model: SlowModel) -> None:
         left.result(0)
     with pytest.raises(ScorerUnavailable):
         scorer.ask(Question(text="late")).result(0)
+
+
+@pytest.mark.parametrize("manifest", ["[]", "{}", "null", "no json", None])
+def test_weights_that_are_no_weights_are_a_trouble_and_no_crash(
+    tmp_path: Path, manifest: str | None
+) -> None:
+    """A file where the folder should be, or a manifest of another kind."""
+    folder = tmp_path / "weights"
+    if manifest is None:
+        folder.write_text("not a folder")
+    else:
+        folder.mkdir()
+        (folder / "manifest.json").write_text(manifest)
+    scorer = BatchScorer(folder, threads=1, queue=20)
+    scorer.close()
+    assert scorer.trouble
+
+
+def test_a_score_that_is_no_number_is_no_answer(scorer: BatchScorer, model: SlowModel) -> None:
+    model.go.set()
+    with pytest.raises(ScorerUnavailable):
+        scorer.ask(Question(text="nan")).result(ANSWERED_WITHIN_S)
 
 
 def test_missing_weights_are_a_trouble_and_no_crash(tmp_path: Path) -> None:

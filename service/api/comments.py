@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from typing import Any
 
 import structlog
@@ -17,7 +18,8 @@ from service.api.schemas import CommentBody, CommentEdit, WaitQuery, comment_rep
 from service.errors import ServiceError
 from service.moderation import comments, judging, reading
 from service.moderation.comments import NewComment, Receipt
-from service.moderation.scores import ScorerUnavailable
+from service.moderation.judging import Task
+from service.moderation.scores import Answer, ScorerUnavailable
 from service.process import Process, State, utc_now
 from service.storage.tables import Scope
 from service.storage.tables import State as CommentState
@@ -64,7 +66,8 @@ def receiving_endpoint(
             call = endpoint.check(
                 process, request, raw, permission=permission, body=body, query=WaitQuery
             )
-            process.scorer.make_room()
+            # Comments that are stored and not yet asked about will be: they count as waiting.
+            process.scorer.make_room(promised=len(process.background))
             receipt = process.database.write(lambda session: receive(session, call, process.owner))
             return call, receipt
 
@@ -91,16 +94,24 @@ def receiving_endpoint(
 async def judge(process: Process, comment_id: int) -> None:
     """Ask the models about a comment that was received, and let the policy rule."""
     database, scorer = process.database, process.scorer
-    task = await process.in_thread(
-        lambda: database.read(lambda session: judging.find_task(session, comment_id))
-    )
-    if task is None:
+
+    def ask() -> tuple[Task, Future[Answer]] | None:
+        task = database.read(lambda session: judging.find_task(session, comment_id))
+        # In a thread, too: the scorer may have to unpack a long article's passages first.
+        return (task, scorer.ask(task.question)) if task else None
+
+    asked = await process.in_thread(ask)
+    if asked is None:
         return
+    task, answering = asked
     try:
-        answer = await asyncio.wrap_future(scorer.ask(task.question))
+        answer = await asyncio.wrap_future(answering)
     except ScorerUnavailable:
+        model_down = scorer.trouble is not None
         await process.in_thread(
-            lambda: database.write(lambda s: judging.give_up(s, task, now=utc_now()))
+            lambda: database.write(
+                lambda s: judging.give_up(s, task, model_down=model_down, now=utc_now())
+            )
         )
         return
     await process.in_thread(

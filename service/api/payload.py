@@ -1,18 +1,20 @@
 """Payloads: bytes in, a checked model out, with every wrong field named at once."""
 
 import json
-import re
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from service.errors import BadRequest, FieldError, Invalid
+from service.text import UNFIT
 
 M = TypeVar("M", bound=BaseModel)
 
-# NUL is refused by PostgreSQL's text, a surrogate without its partner by every encoder.
-UNFIT = re.compile("[\x00\ud800-\udfff]")
+# Our deepest payload has four levels. Well under what the parsers themselves can stand.
+MOST_LEVELS = 50
+# Every wrong field is named, but a request of 8 MB is not answered with 50.
+MOST_ERRORS = 1000
 CODES = {
     "missing": "missing",
     "extra_forbidden": "unknown_field",
@@ -40,10 +42,11 @@ def parse_body(raw: bytes, model: type[M]) -> M:
         # Strict JSON mode: "1" is no number, and a time is a string.
         checked = model.model_validate_json(json.dumps(clean), strict=True)
     except ValidationError as error:
-        wrong = [_field_error(each) for each in error.errors(include_url=False)]
+        named = error.errors(include_url=False, include_input=False)[:MOST_ERRORS]
+        wrong = [_field_error(each) for each in named]
     if unfit or wrong:
         code = "invalid" if wrong else "invalid_text"
-        raise Invalid(code=code, errors=(*unfit, *wrong))
+        raise Invalid(code=code, errors=(*unfit, *wrong)[:MOST_ERRORS])
     return checked
 
 
@@ -58,6 +61,8 @@ def parse_query(given: dict[str, str], model: type[M]) -> M:
 
 def _cleaned(value: Any, pointer: str, unfit: list[FieldError]) -> Any:
     """The payload with unfit characters replaced, and a note for every string that had some."""
+    if pointer.count("/") > MOST_LEVELS:
+        raise BadRequest(f"the body has more than {MOST_LEVELS} levels", code="malformed_json")
     if isinstance(value, str):
         if not UNFIT.search(value):
             return value

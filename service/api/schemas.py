@@ -1,20 +1,27 @@
 """Schemas: what the API takes and gives, field by field."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+)
 from pydantic_core import PydanticCustomError
 
 from service.ids import ID, ID_ADVICE
-from service.moderation.articles import NewArticle
-from service.moderation.comments import NewAuthor, NewComment
+from service.moderation import articles
+from service.moderation.articles import LONGEST_ARTICLE, LONGEST_TITLE, NewArticle
+from service.moderation.comments import LONGEST_COMMENT, LONGEST_NAME, NewAuthor, NewComment
 from service.moderation.people import hashed_email
 from service.moderation.policy import Action, Reason
 from service.moderation.reading import View
 from service.storage.tables import Mode, State
-
-LONGEST_COMMENT = 50_000
-LONGEST_ARTICLE = 2_000_000
 
 
 def _is_id(value: str) -> str:
@@ -29,10 +36,18 @@ def _has_words(value: str) -> str:
     return value
 
 
+def _is_of_our_time(value: datetime) -> datetime:
+    # At the ends of the calendar a time cannot be told in another zone.
+    if not 1000 <= value.year <= 9000:
+        raise PydanticCustomError("not_allowed", "A time of the years 1000 to 9000 is needed.")
+    return value
+
+
 Id = Annotated[str, AfterValidator(_is_id)]
+Moment = Annotated[AwareDatetime, AfterValidator(_is_of_our_time)]
 Name = Annotated[str, StringConstraints(max_length=200)]
-Title = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_has_words)]
-AuthorName = Annotated[str, StringConstraints(max_length=200), AfterValidator(_has_words)]
+Title = Annotated[str, StringConstraints(max_length=LONGEST_TITLE), AfterValidator(_has_words)]
+AuthorName = Annotated[str, StringConstraints(max_length=LONGEST_NAME), AfterValidator(_has_words)]
 CommentText = Annotated[
     str, StringConstraints(max_length=LONGEST_COMMENT), AfterValidator(_has_words)
 ]
@@ -59,8 +74,13 @@ class ArticleBody(Payload):
     tags: Annotated[list[Name], Field(max_length=50)] = []
     bylines: Annotated[list[Name], Field(max_length=20)] = []
     reach: Annotated[int, Field(ge=0, le=10**9, description="readers a day")] | None = None
-    published_at: AwareDatetime | None = None
+    published_at: Moment | None = None
     mode: Mode = Mode.NORMAL
+    _text: str = PrivateAttr(default="")
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Read the body's markup here, where no transaction is open yet."""
+        self._text = articles.plain_text(self.body)
 
     def as_new(self, article_id: str) -> NewArticle:
         return NewArticle(
@@ -68,6 +88,7 @@ class ArticleBody(Payload):
             url=self.url,
             title=self.title,
             body=self.body,
+            text=self._text,
             language=self.language,
             section=self.section,
             tags=tuple(self.tags),
@@ -96,7 +117,7 @@ class CommentEdit(Payload):
     author: AuthorBody
     body: CommentText
     url: WebUrl | None = None
-    posted_at: AwareDatetime | None = None
+    posted_at: Moment | None = None
     reactions: Annotated[int, Field(ge=0, le=10**9)] | None = None
     ip: Annotated[str, Field(max_length=45, description="accepted, not stored")] | None = None
     user_agent: (
@@ -182,7 +203,7 @@ class PublishBody(Payload):
 class ScoredArticle(Payload):
     """As much of an article as there is; title and description alone will do."""
 
-    title: Annotated[str, Field(max_length=1000)] = ""
+    title: Annotated[str, Field(max_length=LONGEST_TITLE)] = ""
     description: Annotated[str, Field(max_length=5000)] = ""
     text: Annotated[str, Field(max_length=LONGEST_COMMENT)] = ""
 

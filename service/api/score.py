@@ -1,6 +1,7 @@
 """Score: what the models say of a text; nothing is stored."""
 
 import asyncio
+from concurrent.futures import Future
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -35,17 +36,17 @@ async def score(request: Request[State]) -> Response:
     process = request.state["process"]
     raw = await request.body()
 
-    def question() -> Question:
+    def ask() -> tuple[Question, Future[Answer]]:
         call = endpoint.check(
             process, request, raw, permission=Scope.INGEST, body=ScoreBody, query=Nothing
         )
-        process.scorer.make_room()
-        return _question(process, call)
+        process.scorer.make_room(promised=len(process.background))
+        question = _question(process, call)
+        return question, process.scorer.ask(question)
 
     try:
-        asked = await process.in_thread(question)
-        answering = asyncio.wrap_future(process.scorer.ask(asked))
-        answer = await asyncio.wait_for(answering, LONGEST_WAIT_S)
+        asked, answering = await process.in_thread(ask)
+        answer = await asyncio.wait_for(asyncio.wrap_future(answering), LONGEST_WAIT_S)
     except ServiceError as error:
         return render_problem(error, request)
     except TimeoutError:

@@ -19,6 +19,13 @@ from service.storage.tables import Role, Scope
 
 CONTENT = Path(__file__).with_name("site.json")
 MODERATOR, EDITOR = "moderator@harbourpost.example", "editor@harbourpost.example"
+# What a newcomer posts first; the README shows it with its answer. No apostrophe: it is quoted in a shell.
+FIRST_COMMENT = {
+    "id": "c-17",
+    "article_id": "quay-street-closure",
+    "author": {"name": "Ada"},
+    "body": "The bollards on Quay Street are fine by me. But you, Derek, are a stupid, lying idiot.",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,24 +43,21 @@ def prepare(process: Process, *, progress: Callable[[int, int], None]) -> Creden
     kept = process.settings.data_dir / "credentials.json"
     if not kept.exists():
         credentials = process.database.write(lambda s: _make(s, content, now=utc_now()))
-        kept.touch(mode=0o600)
-        kept.write_text(json.dumps(asdict(credentials)))
+        fresh = kept.with_suffix(".new")
+        fresh.touch(mode=0o600)
+        fresh.write_text(json.dumps(asdict(credentials)))
+        fresh.replace(kept)  # all of them or none, whenever a start is ended
     process.database.write(lambda s: _fill(s, content, owner=process.owner, now=utc_now()))
     _judge(process, progress)
     return Credentials(**json.loads(kept.read_text()))
-
-
-def first_article_id() -> str:
-    """An article to post a first comment under."""
-    article_id: str = json.loads(CONTENT.read_text(encoding="utf-8"))["articles"][0]["id"]
-    return article_id
 
 
 def _make(session: Session, content: dict[str, Any], *, now: datetime) -> Credentials:
     # A start that ended before the credentials were kept left people whose passwords nobody knows.
     slug, name = content["site"]["slug"], content["site"]["name"]
     site = sites.find(session, slug) or sites.create(session, slug, name=name, now=now)
-    passwords = [secrets.token_urlsafe(9) for _ in range(2)]
+    # Letters and figures alone: a double click takes the whole of it.
+    passwords = [secrets.token_hex(6) for _ in range(2)]
     staff = ((MODERATOR, "Mo Demo", Role.MODERATOR), (EDITOR, "Edi Demo", Role.EDITOR))
     for (email, full_name, role), password in zip(staff, passwords, strict=True):
         person = people.find(session, email)
@@ -80,6 +84,7 @@ def _fill(session: Session, content: dict[str, Any], *, owner: str, now: datetim
 
 def _judge(process: Process, progress: Callable[[int, int], None]) -> None:
     total = left = process.database.read(judging.count_waiting)
+    progress(0, total)
     while left and worker.work_once(process):
         left = process.database.read(judging.count_waiting)
         progress(total - left, total)
@@ -91,6 +96,7 @@ def _article(each: dict[str, Any]) -> NewArticle:
         url=each["url"],
         title=each["title"],
         body=each["body"],
+        text=each["body"],
         language="en",
         section=each["section"],
         tags=tuple(each["tags"]),

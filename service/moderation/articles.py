@@ -14,20 +14,27 @@ from service.errors import NotFound
 from service.moderation.scores import ArticleText
 from service.storage.tables import Article, ArticleRevision, Comment, Mode, Pick, State
 
+LONGEST_ARTICLE = 2_000_000
+LONGEST_TITLE = 1000
 MARKUP = re.compile(
     r"<(?:p|div|br|h[1-6]|article|section|html|body|ul|ol|blockquote)\b[^>]*>", re.IGNORECASE
 )
+DOCUMENT = re.compile(r"<(?:html|body)\b", re.IGNORECASE)
 EMBED_AGAIN_AFTER = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NewArticle:
-    """An article as a site sends it; `body` is plain text or HTML."""
+    """An article as a site sends it: `body` is plain text or HTML, `text` the words of it.
+
+    The words are given because a long page takes seconds to read: no transaction may be open meanwhile.
+    """
 
     id: str
     url: str
     title: str
     body: str
+    text: str
     language: str | None = None
     section: str | None = None
     tags: tuple[str, ...] = ()
@@ -66,7 +73,7 @@ def put(session: Session, site_id: int, new: NewArticle, *, now: datetime) -> tu
                 number=article.revision,
                 title=new.title,
                 body=new.body,
-                text=plain_text(new.body),
+                text=new.text,
                 language=new.language,
                 fingerprint=fingerprint,
                 embed_after=now,
@@ -87,6 +94,28 @@ def find(session: Session, site_id: int, public_id: str) -> Article | None:
 
 def get(session: Session, site_id: int, public_id: str) -> Article:
     article = find(session, site_id, public_id)
+    if article is None:
+        raise NotFound("there is no such article on this site")
+    return article
+
+
+def find_locked(session: Session, site_id: int, public_id: str) -> Article | None:
+    """The article, held until the end of the transaction: its comments and picks change one at a time.
+
+    Locks are taken in this order: article, comment, feed.
+    """
+    return session.scalar(
+        select(Article)
+        .where(Article.site_id == site_id, Article.public_id == public_id)
+        # Not more than it needs: whoever only refers to the article goes on.
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+
+
+def get_locked(session: Session, site_id: int, public_id: str) -> Article:
+    """As `find_locked`; raises NotFound."""
+    article = find_locked(session, site_id, public_id)
     if article is None:
         raise NotFound("there is no such article on this site")
     return article
@@ -206,10 +235,12 @@ def plain_text(body: str) -> str:
     """The words of an article, without its markup; plain text comes back as it is."""
     if not MARKUP.search(body):
         return body.replace("\r\n", "\n")
+    # The extractor takes documents: a bare fragment it may refuse, or leave its headings out.
+    page = body if DOCUMENT.search(body) else f"<html><body>{body}</body></html>"
     extracted = trafilatura.extract(
-        body, include_comments=False, include_tables=True, favor_recall=True
+        page, include_comments=False, include_tables=True, favor_recall=True
     )
-    return extracted or trafilatura.html2txt(body)
+    return extracted or trafilatura.html2txt(page)
 
 
 def _fingerprint(new: NewArticle) -> str:

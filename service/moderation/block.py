@@ -7,9 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.errors import Conflict, NotFound
-from service.moderation import articles, picks, withdrawal
+from service.moderation import articles, comments, picks, withdrawal
 from service.moderation.scores import Span
-from service.storage.tables import Article, Comment, CommentRevision, Pick, PickState, Site, State
+from service.storage.tables import Article, Comment, Pick, PickState, Site, State
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +77,10 @@ def publish(
     session: Session, site_id: int, article_id: str, *, version: int, now: datetime
 ) -> Article:
     """Put the draft on the page; raises Conflict when the draft is not the one that was seen."""
-    article = articles.get(session, site_id, article_id)
-    _lock(session, article, version)
+    # Held, so that no pick moves while the draft is checked and published.
+    article = articles.get_locked(session, site_id, article_id)
+    if article.draft_version != version:
+        raise Conflict("the draft has changed since you saw it", code="stale")
     draft = picks.list_chosen(session, article)
     for pick in draft:
         _must_be_true(session, pick)
@@ -94,7 +96,7 @@ def publish(
 
 def withdraw(session: Session, site_id: int, article_id: str, *, now: datetime) -> Article:
     """Take the whole block down; the draft stays as it is."""
-    article = articles.get(session, site_id, article_id)
+    article = articles.get_locked(session, site_id, article_id)
     standing = _on_the_page(session, article)
     for pick in standing:
         pick.published_position = None
@@ -103,13 +105,6 @@ def withdraw(session: Session, site_id: int, article_id: str, *, now: datetime) 
         withdrawal.move_versions(session, site_id, article.id, public=True, now=now)
         session.refresh(article)
     return article
-
-
-def _lock(session: Session, article: Article, version: int) -> None:
-    """Hold the article's row, so that no pick moves while the draft is checked and published."""
-    session.refresh(article, with_for_update=True)
-    if article.draft_version != version:
-        raise Conflict("the draft has changed since you saw it", code="stale")
 
 
 def _on_the_page(session: Session, article: Article) -> list[Pick]:
@@ -125,11 +120,7 @@ def _must_be_true(session: Session, pick: Pick) -> None:
     comment = session.get_one(
         Comment, pick.comment_id, with_for_update=True, populate_existing=True
     )
-    words = session.scalars(
-        select(CommentRevision).where(
-            CommentRevision.comment_id == comment.id, CommentRevision.number == pick.revision
-        )
-    ).one()
+    words = comments.get_revision(session, comment, number=pick.revision)
     spans = [Span(start=start, end=end) for start, end in pick.spans]
     true = comment.state is State.APPROVED and comment.revision == pick.revision
     if (

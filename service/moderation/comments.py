@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.errors import Conflict, FieldError, Invalid, NotFound
-from service.moderation import articles, decisions
+from service.moderation import articles, decisions, withdrawal
 from service.moderation.actor import Actor
 from service.moderation.articles import NewArticle
 from service.storage.tables import Article, Author, Comment, CommentRevision, Mode, State
 
+LONGEST_COMMENT = 50_000
+LONGEST_NAME = 200
 # The process that received a comment has this long to judge it before another may take it.
 LEASE = timedelta(seconds=30)
-DEEPEST_THREAD = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +86,7 @@ def submit(
     known = find(session, site_id, new.id)
     if known is not None:
         if (
-            _latest_revision(session, known).fingerprint != new.fingerprint
+            get_revision(session, known).fingerprint != new.fingerprint
             or known.state is State.ERASED
         ):
             raise Conflict("this id belongs to another comment; PUT edits it", code="id_taken")
@@ -118,12 +119,12 @@ def put(
     session: Session, site_id: int, new: NewComment, *, actor: Actor, owner: str, now: datetime
 ) -> Receipt:
     """Submit, or edit what is there: other words are a new revision, judged from the start."""
-    comment = find(session, site_id, new.id)
-    if comment is None:
+    if find(session, site_id, new.id) is None:
         return submit(session, site_id, new, owner=owner, now=now)
+    article = articles.find_locked(session, site_id, new.article_id)
+    comment = get_locked(session, site_id, new.id)
     if comment.state in {State.WITHDRAWN, State.ERASED}:
         raise Conflict(f"this comment is {comment.state}", code="wrong_state")
-    article = articles.find(session, site_id, new.article_id)
     if article is None or article.id != comment.article_id:
         raise Invalid(
             errors=(
@@ -134,7 +135,8 @@ def put(
                 ),
             )
         )
-    if _latest_revision(session, comment).fingerprint == new.fingerprint:
+    _keep_facts(session, comment, new, now=now)
+    if get_revision(session, comment).fingerprint == new.fingerprint:
         return Receipt(comment_id=comment.id, revision=comment.revision, created=False, fresh=False)
     seen = comment.revision
     decisions.move(
@@ -155,7 +157,7 @@ def withdraw(
     session: Session, site_id: int, public_id: str, *, actor: Actor, now: datetime
 ) -> Comment:
     """The author or the site takes a comment back; doing it twice changes nothing."""
-    comment = get(session, site_id, public_id)
+    comment = get_locked(session, site_id, public_id)
     if comment.state in {State.WITHDRAWN, State.ERASED}:
         return comment
     decisions.move(
@@ -184,6 +186,31 @@ def get(session: Session, site_id: int, public_id: str) -> Comment:
     return comment
 
 
+def get_locked(session: Session, site_id: int, public_id: str) -> Comment:
+    """The comment, held until the end of the transaction: what is read of it stays true."""
+    comment = session.scalar(
+        select(Comment)
+        .where(Comment.site_id == site_id, Comment.public_id == public_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if comment is None:
+        raise NotFound("there is no such comment on this site")
+    return comment
+
+
+def get_revision(
+    session: Session, comment: Comment, *, number: int | None = None
+) -> CommentRevision:
+    """The comment's words as they are now, or as they were at a revision."""
+    return session.scalars(
+        select(CommentRevision).where(
+            CommentRevision.comment_id == comment.id,
+            CommentRevision.number == (comment.revision if number is None else number),
+        )
+    ).one()
+
+
 def public_ids(session: Session, row_ids: Sequence[int]) -> dict[int, str]:
     """The sites' own ids of comments at hand."""
     rows = session.execute(select(Comment.id, Comment.public_id).where(Comment.id.in_(row_ids)))
@@ -198,19 +225,20 @@ def _to_be_judged(owner: str, now: datetime) -> dict[str, object]:
     }
 
 
-def _latest_revision(session: Session, comment: Comment) -> CommentRevision:
-    return session.scalars(
-        select(CommentRevision).where(
-            CommentRevision.comment_id == comment.id, CommentRevision.number == comment.revision
-        )
-    ).one()
+def _keep_facts(session: Session, comment: Comment, new: NewComment, *, now: datetime) -> None:
+    """What a site may change beside the words, without a new revision."""
+    comment.reactions = new.reactions
+    comment.posted_at = new.posted_at or comment.posted_at
+    if comment.url != new.url:
+        comment.url = new.url
+        withdrawal.draw_again(session, comment.id, now=now)
 
 
 def _article_of(session: Session, site_id: int, new: NewComment, *, now: datetime) -> Article:
     if new.article is not None:
         article, _ = articles.put(session, site_id, new.article, now=now)
     else:
-        found = articles.find(session, site_id, new.article_id)
+        found = articles.find_locked(session, site_id, new.article_id)
         if found is None:
             wrong = FieldError(
                 pointer="/article_id",
@@ -288,14 +316,13 @@ def _hang(session: Session, comment: Comment, article: Article, parent_id: str |
 
 def _leads_to(session: Session, parent: Comment, comment: Comment) -> bool:
     """Whether the thread above `parent` comes to `comment`, be it linked or awaited."""
-    above: Comment | None = parent
-    for _ in range(DEEPEST_THREAD):
-        if above is None:
-            return False
-        if comment.public_id in (above.public_id, above.awaited_parent):
-            return True
-        above = session.get(Comment, above.parent_id) if above.parent_id else None
-    return True
+    columns = (Comment.id, Comment.parent_id, Comment.public_id, Comment.awaited_parent)
+    above = select(*columns).where(Comment.id == parent.id).cte("above", recursive=True)
+    # UNION, not UNION ALL: it ends even where threads have become a circle.
+    above = above.union(select(*columns).join(above, Comment.id == above.c.parent_id))
+    name = comment.public_id
+    found = select(above.c.id).where(or_(above.c.public_id == name, above.c.awaited_parent == name))
+    return session.scalar(found.limit(1)) is not None
 
 
 def _link_orphans(session: Session, parent: Comment) -> None:

@@ -8,8 +8,11 @@ from sqlalchemy.orm import Session
 from service.errors import Conflict
 from service.moderation import feed, withdrawal
 from service.moderation.actor import Actor
+from service.moderation.policy import Action
 from service.storage.tables import Comment, Decision, EventKind, Note, State
 
+# What a ruling, a person's or the machine's, makes of a comment.
+BECOMES = {Action.APPROVE: State.APPROVED, Action.HOLD: State.HELD, Action.REJECT: State.REJECTED}
 # Where a comment may go from where it stands; the only such table.
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.RECEIVED: frozenset(

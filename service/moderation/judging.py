@@ -1,17 +1,18 @@
 """Judging: what the models are asked about a comment, and what their answer, or its absence, does."""
 
 import uuid
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, insert, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased, defer
 
-from service.moderation import articles, decisions, feed, policy, scores, sites
+from service.moderation import articles, comments, decisions, feed, policy, scores, sites
 from service.moderation.actor import MACHINE
 from service.moderation.comments import LEASE
-from service.moderation.policy import Action, Facts, FailPolicy, Reason, Ruling
+from service.moderation.policy import Facts, FailPolicy, Reason, Ruling
 from service.moderation.scores import Answer, Question
 from service.storage.db import not_locked
 from service.storage.tables import (
@@ -29,7 +30,11 @@ from service.storage.tables import (
 # One text that breaks the scorer is tried this often; then the site's fail policy rules for good.
 ATTEMPTS = 3
 AGAIN_AFTER = timedelta(seconds=30)
-BECOMES = {Action.APPROVE: State.APPROVED, Action.HOLD: State.HELD, Action.REJECT: State.REJECTED}
+# Where a comment's scores still matter.
+JUDGED = (State.RECEIVED, State.HELD, State.APPROVED, State.REJECTED)
+
+
+Parent, ParentRevision = aliased(Comment), aliased(CommentRevision)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +54,13 @@ def new_owner() -> str:
 
 def find_task(session: Session, comment_id: int) -> Task | None:
     """The comment's present revision as a task; None if there is nothing left to judge."""
-    row = session.execute(
-        select(Comment, CommentRevision, ArticleRevision)
+    return next(iter(list_tasks(session, [comment_id])), None)
+
+
+def list_tasks(session: Session, comment_ids: Sequence[int]) -> list[Task]:
+    """The present revisions of those comments that are still to be judged."""
+    rows = session.execute(
+        select(Comment, CommentRevision, ArticleRevision, ParentRevision.body)
         .join(
             CommentRevision,
             (CommentRevision.comment_id == Comment.id)
@@ -62,33 +72,31 @@ def find_task(session: Session, comment_id: int) -> Task | None:
             (ArticleRevision.article_id == Article.id)
             & (ArticleRevision.number == Article.revision),
         )
-        .where(Comment.id == comment_id, Comment.state.not_in([State.WITHDRAWN, State.ERASED]))
-    ).first()
-    if row is None:
-        return None
-    comment, revision, article = row
-    parent = session.execute(
-        select(CommentRevision.body)
-        .join(
-            Comment,
-            (Comment.id == CommentRevision.comment_id)
-            & (Comment.revision == CommentRevision.number),
+        .outerjoin(Parent, Parent.id == Comment.parent_id)
+        .outerjoin(
+            ParentRevision,
+            (ParentRevision.comment_id == Parent.id) & (ParentRevision.number == Parent.revision),
         )
-        .where(Comment.id == comment.parent_id)
-    ).scalar()
-    return Task(
-        comment_id=comment.id,
-        revision=comment.revision,
-        article_revision_id=article.id,
-        question=Question(
-            text=revision.body,
-            article=articles.as_models_read(article),
-            parent=parent,
-            author_name=revision.author_name,
-            author_url=revision.author_url,
-            language=revision.language or article.language,
-        ),
+        .where(Comment.id.in_(comment_ids), Comment.state.in_(JUDGED))
+        .order_by(Comment.id)
+        .options(defer(ArticleRevision.body))
     )
+    return [
+        Task(
+            comment_id=comment.id,
+            revision=comment.revision,
+            article_revision_id=article.id,
+            question=Question(
+                text=revision.body,
+                article=articles.as_models_read(article),
+                parent=parent,
+                author_name=revision.author_name,
+                author_url=revision.author_url,
+                language=revision.language or article.language,
+            ),
+        )
+        for comment, revision, article, parent in rows
+    ]
 
 
 def judge(session: Session, task: Task, answer: Answer, *, now: datetime) -> None:
@@ -96,7 +104,7 @@ def judge(session: Session, task: Task, answer: Answer, *, now: datetime) -> Non
     comment = _still_there(session, task)
     if comment is None:
         return
-    revision = _revision_row(session, comment)
+    revision = comments.get_revision(session, comment)
     score_id = session.scalar(
         insert(Score)
         .values(
@@ -128,16 +136,20 @@ def judge(session: Session, task: Task, answer: Answer, *, now: datetime) -> Non
     )
 
 
-def give_up(session: Session, task: Task, *, now: datetime, for_good: bool = False) -> None:
-    """The models did not answer: the site's fail policy says what becomes of the comment."""
+def give_up(session: Session, task: Task, *, model_down: bool, now: datetime) -> None:
+    """The models did not answer: the site's fail policy says what becomes of the comment.
+
+    While they answer nobody, the comment is not to blame: it stays due, however long that takes.
+    """
     comment = _still_there(session, task)
     if comment is None:
         return
-    comment.attempts += 1
-    for_good = for_good or comment.attempts >= ATTEMPTS
+    if not model_down:
+        comment.attempts += 1
+    for_good = comment.attempts >= ATTEMPTS
     comment.lease_until = comment.lease_owner = None
     in_force = sites.get_policy(session, comment.site_id)
-    revision = _revision_row(session, comment)
+    revision = comments.get_revision(session, comment)
     deadline = revision.created_at + timedelta(seconds=in_force.wait_for_model_s)
     waits = in_force.fail is FailPolicy.WAIT_FOR_MODEL and now < deadline
     comment.score_after = None if for_good and not waits else now + AGAIN_AFTER
@@ -147,12 +159,19 @@ def give_up(session: Session, task: Task, *, now: datetime, for_good: bool = Fal
     _rule(session, comment, revision, ruling, policy_version=in_force.version, model=None, now=now)
 
 
-def take_due(session: Session, *, owner: str, now: datetime, limit: int) -> list[int]:
+def take_due(
+    session: Session,
+    *,
+    owner: str,
+    now: datetime,
+    limit: int,
+    states: Collection[State] = JUDGED,
+) -> list[int]:
     """Lease comments that nobody is judging: never tried, tried in vain, or left by a process that died."""
     free = or_(Comment.lease_until.is_(None), Comment.lease_until <= now)
     due = (
         select(Comment.id)
-        .where(Comment.score_after <= now, free)
+        .where(Comment.score_after <= now, Comment.state.in_(states), free)
         .order_by(Comment.score_after, Comment.id)
         .limit(limit)
     )
@@ -208,7 +227,7 @@ def _rule(
     )
     comment.verdict_id = verdict_id
     comment.priority = ruling.priority
-    to = BECOMES[ruling.action]
+    to = decisions.BECOMES[ruling.action]
     session.flush()  # the guarded move reads the row
     if not _machine_may_move(session, comment, to):
         if to is not comment.state:
@@ -256,11 +275,7 @@ def _machine_may_move(session: Session, comment: Comment, to: State) -> bool:
 
 def _still_there(session: Session, task: Task) -> Comment | None:
     comment = session.get(Comment, task.comment_id, populate_existing=True, with_for_update=True)
-    if (
-        comment is None
-        or comment.revision != task.revision
-        or comment.state in {State.WITHDRAWN, State.ERASED}
-    ):
+    if comment is None or comment.revision != task.revision or comment.state not in JUDGED:
         return None
     return comment
 
@@ -273,14 +288,6 @@ def _article_moved_on(session: Session, comment: Comment, task: Task) -> bool:
 def _rest(comment: Comment) -> None:
     comment.score_after = comment.lease_until = comment.lease_owner = None
     comment.attempts = 0
-
-
-def _revision_row(session: Session, comment: Comment) -> CommentRevision:
-    return session.scalars(
-        select(CommentRevision).where(
-            CommentRevision.comment_id == comment.id, CommentRevision.number == comment.revision
-        )
-    ).one()
 
 
 def _facts(session: Session, comment: Comment, revision: CommentRevision) -> Facts:

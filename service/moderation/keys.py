@@ -8,10 +8,11 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from service.errors import NotFound, Unauthorized
+from service.errors import Invalid, NotFound, Unauthorized
 from service.storage.tables import Key, Scope, Site
 
 PREFIX = "pb_"
+LONGEST_NAME = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,8 @@ def create(
     session: Session, site: Site, *, name: str, scopes: frozenset[Scope], now: datetime
 ) -> str:
     """A new key; the only time its text is seen."""
+    if not 0 < len(name.strip()) <= LONGEST_NAME:
+        raise Invalid(f"a key's name has 1 to {LONGEST_NAME} characters")
     secret = PREFIX + secrets.token_urlsafe(32)
     session.add(
         Key(

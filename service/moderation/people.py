@@ -19,6 +19,7 @@ SIGN_IN_LASTS = timedelta(hours=12)
 FAILURES_ALLOWED = 10
 FAILURES_COUNT_FOR = timedelta(minutes=15)
 SHORTEST_PASSWORD = 10
+LONGEST_ADDRESS, LONGEST_NAME = 254, 200
 
 hasher = PasswordHasher()
 # Verified when the address is unknown, so that an answer takes as long as for a known one.
@@ -47,8 +48,10 @@ def create(session: Session, email: str, *, name: str, password: str, now: datet
     """A new person; raises Conflict if the address is taken, Invalid if the password is short."""
     if len(password) < SHORTEST_PASSWORD:
         raise Invalid(f"a password has at least {SHORTEST_PASSWORD} characters")
-    if "@" not in email:
-        raise Invalid("an e-mail address has an @")
+    if "@" not in email or len(email) > LONGEST_ADDRESS:
+        raise Invalid(f"an e-mail address has an @ and at most {LONGEST_ADDRESS} characters")
+    if not 0 < len(name.strip()) <= LONGEST_NAME:
+        raise Invalid(f"a name has 1 to {LONGEST_NAME} characters")
     if find(session, email) is not None:
         raise Conflict("there is a person with this address already")
     person = Person(

@@ -16,7 +16,6 @@ from service.moderation.scores import Span
 from service.storage.tables import (
     Article,
     Comment,
-    CommentRevision,
     EventKind,
     Pick,
     PickState,
@@ -31,6 +30,8 @@ RELEVANT = 0.5
 ELLIPSIS = " … "
 LONGEST_LIST = 100
 MOST_SPANS = 10
+# A block is a selection; whoever picks more than this picks by machine.
+MOST_PICKS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,25 +85,18 @@ def choose(
     now: datetime,
 ) -> Pick:
     """Pick words of an approved comment; raises Invalid where they are not the author's at this revision."""
-    article = articles.get(session, site_id, article_id)
-    comment = comments.find(session, site_id, comment_id)
-    if comment is None or comment.article_id != article.id:
+    article = articles.get_locked(session, site_id, article_id)
+    comment = comments.get_locked(session, site_id, comment_id)
+    if comment.article_id != article.id:
         raise NotFound("there is no such comment under this article")
-    if comment.revision != revision:
-        raise Conflict("this comment has changed since you opened it", code="stale")
-    if comment.state is not State.APPROVED:
-        raise Conflict(
-            f"only an approved comment can be picked; this one is {comment.state}",
-            code="not_approved",
-        )
-    words = _revision(session, comment)
+    _must_stand(comment, revision)
+    words = comments.get_revision(session, comment)
     if not spans:
         whole = _without_quotation_marks(words.body)
         spans = [whole if quote is None else _find_quote(words.body, quote)]
     _must_fit(spans, words.body)
     _must_not_surprise(session, comment, acknowledged=acknowledge_echo)
-    if any(pick.comment_id == comment.id for pick in list_chosen(session, article)):
-        raise Conflict("this comment is among the picks already", code="already_picked")
+    _must_have_room(list_chosen(session, article), comment)
     last = session.scalar(select(func.max(Pick.position)).where(Pick.article_id == article.id)) or 0
     pick = Pick(
         site_id=site_id,
@@ -129,19 +123,6 @@ def choose(
     return pick
 
 
-def get(session: Session, site_id: int, article_id: str, pick_id: str) -> Pick:
-    """A pick of an article's draft."""
-    article = articles.get(session, site_id, article_id)
-    pick = session.scalar(
-        select(Pick).where(
-            Pick.article_id == article.id, Pick.public_id == pick_id, Pick.state == PickState.CHOSEN
-        )
-    )
-    if pick is None:
-        raise NotFound("there is no such pick in this article's draft")
-    return pick
-
-
 def list_chosen(session: Session, article: Article) -> list[Pick]:
     """The draft, in order."""
     return list(
@@ -155,7 +136,8 @@ def list_chosen(session: Session, article: Article) -> list[Pick]:
 
 def drop(session: Session, site_id: int, article_id: str, pick_id: str, *, now: datetime) -> None:
     """Take a pick out of the draft; the page keeps it until the block is published again."""
-    pick = get(session, site_id, article_id, pick_id)
+    article = articles.get_locked(session, site_id, article_id)
+    pick = _of_draft(list_chosen(session, article), pick_id)
     pick.state = PickState.DROPPED
     _changed(session, pick, now=now)
 
@@ -164,8 +146,8 @@ def place(
     session: Session, site_id: int, article_id: str, pick_id: str, *, position: int, now: datetime
 ) -> None:
     """Move a pick to a place in the draft, counted from 1; the others make room."""
-    pick = get(session, site_id, article_id, pick_id)
-    draft = list_chosen(session, articles.get(session, site_id, article_id))
+    draft = list_chosen(session, articles.get_locked(session, site_id, article_id))
+    pick = _of_draft(draft, pick_id)
     draft.remove(pick)
     draft.insert(max(0, min(position - 1, len(draft))), pick)
     for number, each in enumerate(draft, start=1):
@@ -176,6 +158,13 @@ def place(
 def quoted(body: str, spans: Sequence[Span]) -> str:
     """The words of the spans, white space folded, an ellipsis between them; nothing else."""
     return ELLIPSIS.join(" ".join(body[span.start : span.end].split()) for span in spans)
+
+
+def _of_draft(draft: Sequence[Pick], pick_id: str) -> Pick:
+    for pick in draft:
+        if pick.public_id == pick_id:
+            return pick
+    raise NotFound("there is no such pick in this article's draft")
 
 
 def _changed(session: Session, pick: Pick, *, now: datetime) -> None:
@@ -225,14 +214,6 @@ def _without_quotation_marks(body: str) -> Span:
     return Span(start=start, end=end)
 
 
-def _revision(session: Session, comment: Comment) -> CommentRevision:
-    return session.scalars(
-        select(CommentRevision).where(
-            CommentRevision.comment_id == comment.id, CommentRevision.number == comment.revision
-        )
-    ).one()
-
-
 def _find_quote(body: str, quote: str) -> Span:
     """Where the quote stands in the comment; white space may fold, no word may change."""
     words = quote.split()
@@ -258,6 +239,24 @@ def _find_quote(body: str, quote: str) -> Span:
         )
         raise Invalid(errors=(wrong,))
     return Span(start=positions[at], end=positions[at + len(" ".join(words)) - 1] + 1)
+
+
+def _must_stand(comment: Comment, revision: int) -> None:
+    """What was seen is what is there, and it is approved."""
+    if comment.revision != revision:
+        raise Conflict("this comment has changed since you opened it", code="stale")
+    if comment.state is not State.APPROVED:
+        raise Conflict(
+            f"only an approved comment can be picked; this one is {comment.state}",
+            code="not_approved",
+        )
+
+
+def _must_have_room(draft: Sequence[Pick], comment: Comment) -> None:
+    if any(pick.comment_id == comment.id for pick in draft):
+        raise Conflict("this comment is among the picks already", code="already_picked")
+    if len(draft) >= MOST_PICKS:
+        raise Conflict(f"a draft holds {MOST_PICKS} picks; take one out first")
 
 
 def _must_fit(spans: Sequence[Span], body: str) -> None:

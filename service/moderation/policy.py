@@ -1,6 +1,6 @@
 """The policy: scores and facts in, a verdict with its reasons out. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
@@ -136,7 +136,7 @@ class Body(BaseModel):
 def must_be_valid(body: Mapping[str, Any]) -> None:
     """Raise Invalid naming every entry that no policy has."""
     try:
-        Body.model_validate(body)
+        checked = Body.model_validate(body)
     except ValidationError as error:
         wrong = tuple(
             FieldError(
@@ -148,6 +148,20 @@ def must_be_valid(body: Mapping[str, Any]) -> None:
         )
         said = "; ".join(f"{each.pointer}: {each.detail}" for each in wrong)
         raise Invalid(f"this is no policy: {said}", errors=wrong) from error
+    _must_be_judged(checked.hold, "hold", {*JUDGED_BY, Reason.ECHO})
+    _must_be_judged(checked.reject, "reject", JUDGED_BY)
+
+
+def _must_be_judged(given: Mapping[Reason, float], where: str, judged: Collection[Reason]) -> None:
+    """A threshold for what has no score would be taken and never reached."""
+    for reason in given:
+        if reason not in judged:
+            wrong = FieldError(
+                pointer=f"/{where}/{reason.value}",
+                code="not_allowed",
+                detail="No score stands for this reason.",
+            )
+            raise Invalid(f"this is no policy: {wrong.pointer}: {wrong.detail}", errors=(wrong,))
 
 
 def from_body(version: int, body: Mapping[str, Any]) -> Policy:

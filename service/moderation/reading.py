@@ -1,6 +1,6 @@
 """Reading: a comment as every door shows it, with its latest scores and verdict."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -71,7 +71,9 @@ def statement(site_id: int) -> Select[Any]:
             Comment,
             CommentRevision,
             Article.public_id,
-            ArticleRevision,
+            # Not the article's words and vectors: they would come again with every comment.
+            ArticleRevision.id,
+            ArticleRevision.title,
             Score,
             Verdict,
             Parent.public_id,
@@ -102,7 +104,9 @@ def statement(site_id: int) -> Select[Any]:
 
 def views(session: Session, found: Select[Any]) -> list[View]:
     """Run a statement made from `statement` and shape its rows."""
-    return [_view(row) for row in session.execute(found)]
+    rows = session.execute(found).all()
+    texts = _texts(session, {row[3] for row in rows})
+    return [_view(row, texts) for row in rows]
 
 
 def get(session: Session, site_id: int, public_id: str) -> View:
@@ -126,6 +130,15 @@ def list_decisions(session: Session, view: View) -> Sequence[Decision]:
     ).all()
 
 
+def _texts(session: Session, revision_ids: Collection[int]) -> dict[int, str]:
+    """The words of articles, each once."""
+    if not revision_ids:
+        return {}
+    asked = select(ArticleRevision.id, ArticleRevision.text)
+    found = session.execute(asked.where(ArticleRevision.id.in_(revision_ids)))
+    return {revision_id: text for revision_id, text in found}
+
+
 def _because(row: dict[str, Any]) -> Because:
     return Because(
         code=Reason(row["code"]),
@@ -135,12 +148,12 @@ def _because(row: dict[str, Any]) -> Because:
     )
 
 
-def _view(row: Any) -> View:
-    comment, revision, article_id, article, score, verdict, parent_id = row
+def _view(row: Any, texts: Mapping[int, str]) -> View:
+    comment, revision, article_id, read, title, score, verdict, parent_id = row
     answer = scores.from_json(score.model, score.answer) if score else None
     span = answer.passage if answer else None
     passage = (
-        Passage(start=span.start, end=span.end, text=article.text[span.start : span.end])
+        Passage(start=span.start, end=span.end, text=texts[read][span.start : span.end])
         if span
         else None
     )
@@ -148,7 +161,7 @@ def _view(row: Any) -> View:
         row_id=comment.id,
         id=comment.public_id,
         article_id=article_id,
-        article_title=article.title,
+        article_title=title,
         parent_id=parent_id or comment.awaited_parent,
         state=comment.state,
         revision=comment.revision,

@@ -1,5 +1,6 @@
 """Review: the queue of held comments, claims on them, decisions and their undoing."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +18,8 @@ from service.storage.tables import Comment, Decision, State
 
 CLAIM_LASTS = timedelta(minutes=10)
 LONGEST_PAGE = 100
-BECOMES = {Action.APPROVE: State.APPROVED, Action.HOLD: State.HELD, Action.REJECT: State.REJECTED}
+# A priority as `repr` writes it, and a row's id that every database can hold.
+CURSOR = re.compile(r"(?P<priority>[0-9]{1,9}\.[0-9]{1,9}(e-[0-9]{1,2})?)_(?P<row_id>[0-9]{1,18})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +104,8 @@ def decide(
             pointer="/reason", code="missing", detail=f"To {action} a comment, give a reason."
         )
         raise Invalid(errors=(wrong,))
-    comment = comments.get(session, site_id, public_id)
-    to = BECOMES[action]
+    comment = comments.get_locked(session, site_id, public_id)
+    to = decisions.BECOMES[action]
     if comment.revision != revision:
         raise Conflict("this comment has changed since you opened it", code="stale")
     if seen is not None and seen is not comment.state:
@@ -136,7 +138,7 @@ def undo(
 
     What the undone decision took off a page stays off: a pick is an editor's to make again.
     """
-    comment = comments.get(session, site_id, public_id)
+    comment = comments.get_locked(session, site_id, public_id)
     last = decisions.latest(session, comment.id)
     undoable = (
         last is not None
@@ -148,7 +150,7 @@ def undo(
         not undoable
         or last is None
         or last.revision != comment.revision
-        or last.was not in BECOMES.values()
+        or last.was not in decisions.BECOMES.values()
     ):
         raise Conflict("this decision is not the comment's latest any more", code="stale")
     decisions.move(
@@ -179,7 +181,7 @@ def list_undoable(
             Decision.id.in_(newest),
             Decision.person_id == actor.person_id,
             Decision.undoes_id.is_(None),
-            Decision.was.in_(list(BECOMES.values())),
+            Decision.was.in_(list(decisions.BECOMES.values())),
             Decision.revision == Comment.revision,
         )
         .order_by(Decision.id.desc())
@@ -214,8 +216,7 @@ def _is_claimed_by_another(comment: Comment, actor: Actor, now: datetime) -> boo
 
 
 def _position(cursor: str) -> tuple[float, int]:
-    try:
-        priority, row_id = cursor.split("_")
-        return float(priority), int(row_id)
-    except ValueError as error:
-        raise Invalid("this cursor did not come from this queue", code="invalid_cursor") from error
+    found = CURSOR.fullmatch(cursor)
+    if found is None:
+        raise Invalid("this cursor did not come from this queue", code="invalid_cursor")
+    return float(found["priority"]), int(found["row_id"])

@@ -1,5 +1,6 @@
 """What the models say of a revision: the question, the answer, and the promise of a scorer."""
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -72,6 +73,11 @@ class Answer:
     # Hold thresholds that the model's own test data suggest, by reason.
     thresholds: dict[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        # No threshold is ever reached by what is no number: the comment would pass unjudged.
+        if not all(map(math.isfinite, self.scores.values())):
+            raise ValueError("a score is no number")
+
     @property
     def echo(self) -> float:
         return self.scores.get("echo", 0.0)
@@ -88,8 +94,9 @@ class Scorer(Protocol):
     def trouble(self) -> str | None:
         """Why it cannot answer, in a sentence; None when all is well."""
 
-    def make_room(self) -> None:
-        """Raise Unavailable (503) when so many comments wait that one more would wait too long."""
+    def make_room(self, *, promised: int) -> None:
+        """Raise Unavailable (503) when so many comments wait, or are promised an answer, that one
+        more would wait too long."""
 
     def ask(self, question: Question) -> Future[Answer]:
         """Answer soon, together with whatever else is in flight; fails with ScorerUnavailable."""

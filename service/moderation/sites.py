@@ -13,6 +13,7 @@ from service.errors import Conflict, Invalid, NotFound
 from service.moderation import policy as policies
 from service.storage.tables import Policy, Site
 
+LONGEST_NAME = 200
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -27,6 +28,8 @@ def create(session: Session, slug: str, *, name: str, timezone: str = "UTC", now
     """A new site with its first policy; raises Conflict if the slug is taken."""
     if not SLUG.fullmatch(slug):
         raise Invalid("a site's slug is made of a-z, 0-9 and hyphens, 63 at most")
+    if not 0 < len(name.strip()) <= LONGEST_NAME:
+        raise Invalid(f"a site's name has 1 to {LONGEST_NAME} characters")
     try:
         ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError) as error:

@@ -36,6 +36,15 @@ def withdraw_picks(session: Session, comment_id: int, *, because: str, now: date
     return len(picks)
 
 
+def draw_again(session: Session, comment_id: int, *, now: datetime) -> None:
+    """Something that the page shows beside a comment's words has changed: its block is another one."""
+    standing = session.scalars(
+        select(Pick).where(Pick.comment_id == comment_id, Pick.published_position.is_not(None))
+    ).all()
+    for pick in standing:
+        move_versions(session, pick.site_id, pick.article_id, public=True, now=now)
+
+
 def move_versions(
     session: Session, site_id: int, article_id: int, *, public: bool, now: datetime
 ) -> None:

@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
+
+from service.errors import MisconfiguredError
 
 T = TypeVar("T")
 
@@ -77,7 +79,7 @@ class Database:
 
 def open_database(url: str) -> Database:
     """An engine for `url` (SQLite file or PostgreSQL), set up the way that database wants to be used."""
-    parsed = make_url(url)
+    parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
         return Database(engine=_sqlite_engine(parsed))
     return Database(engine=_postgresql_engine(parsed))
@@ -85,7 +87,7 @@ def open_database(url: str) -> Database:
 
 def migration_engine(url: str) -> Engine:
     """An engine for Alembic: on SQLite foreign keys are off, or a rebuilt parent table empties its children."""
-    parsed = make_url(url)
+    parsed = _parsed(url)
     if parsed.get_backend_name() != "sqlite":
         return sa.create_engine(parsed)
     engine = _sqlite_engine(parsed, foreign_keys=False)
@@ -115,9 +117,31 @@ def not_locked(statement: "sa.Select[int]") -> "sa.Select[int]":
     return sa.select(found.c.id)
 
 
+def _parsed(url: str) -> URL:
+    """The address in its parts; raises MisconfiguredError, without the address: it may hold a password."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    backend = parsed.get_backend_name() if parsed else ""
+    if parsed and backend in {"postgresql", "postgres"}:
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed and backend == "sqlite":
+        return parsed
+    raise MisconfiguredError(
+        "POSTBAG_DATABASE_URL must begin with sqlite:/// or postgresql+psycopg://."
+    )
+
+
 def _sqlite_engine(url: URL, *, foreign_keys: bool = True) -> Engine:
     if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(url.database).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise MisconfiguredError(
+                f"{folder} cannot hold the database ({error.strerror}); see POSTBAG_DATABASE_URL."
+            ) from error
     engine = sa.create_engine(
         url,
         pool_size=POOL_SIZE,
@@ -149,7 +173,7 @@ def _sqlite_engine(url: URL, *, foreign_keys: bool = True) -> Engine:
 
 def _postgresql_engine(url: URL) -> Engine:
     return sa.create_engine(
-        url.set(drivername="postgresql+psycopg"),
+        url,
         pool_size=POOL_SIZE,
         max_overflow=8,
         hide_parameters=True,

@@ -28,7 +28,7 @@ async def home(request: Request[State]) -> Response:
 
 async def login(request: Request[State]) -> Response:
     """The form."""
-    return _form(_next(request.query_params.get("next")))
+    return _form(going_to=_next(request.query_params.get("next")))
 
 
 async def sign_in(request: Request[State]) -> Response:
@@ -61,10 +61,10 @@ def _sign_in(process: Process, form: dict[str, str]) -> Response:
     try:
         person_id = process.database.read(lambda s: people.verify(s, email, password, now=now))
     except TooManyRequests as error:
-        return _form(going_to, said=error.code, status=error.status)
+        return _form(going_to=going_to, email=email, said=error.code, status=error.status)
     if person_id is None:
         process.database.write(lambda s: people.note_failure(s, email, now=now))
-        return _form(going_to, said="wrong_sign_in", status=401)
+        return _form(going_to=going_to, email=email, said="wrong_sign_in", status=401)
     token = process.database.write(lambda s: people.sign_in(s, person_id, now=now))
     response = RedirectResponse(going_to, status_code=303)
     response.set_cookie(
@@ -78,8 +78,10 @@ def _sign_in(process: Process, form: dict[str, str]) -> Response:
     return response
 
 
-def _form(going_to: str, *, said: str | None = None, status: int = 200) -> Response:
-    content = {"next": going_to, "said": words.SAID[said] if said else None}
+def _form(
+    *, going_to: str, email: str = "", said: str | None = None, status: int = 200
+) -> Response:
+    content = {"next": going_to, "email": email, "said": words.SAID[said] if said else None}
     return render("login.html", content, status=status)
 
 

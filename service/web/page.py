@@ -46,7 +46,7 @@ templates = Environment(
     lstrip_blocks=True,
 )
 templates.globals |= {"words": words, "Role": Role}
-templates.filters |= {"percent": words.percent}
+templates.filters |= {"percent": words.percent, "in_marks": words.in_marks}
 
 Endpoint = Callable[[Request[State]], Awaitable[Response]]
 
@@ -174,7 +174,7 @@ def _visit(
             raise NotFound("there is no such site, or it is not yours")
         return None
     if not member.may(permission):
-        raise Forbidden(f"this page is for those with the role {permission.value}")
+        raise Forbidden(f"this page is for {permission.value}s of {member.site_name}")
     said = request.query_params.get("said")
     return Visit(member=member, path=path, form=form, said=said, now=utc_now())
 

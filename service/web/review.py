@@ -23,7 +23,7 @@ LONGEST_NOTE = 2000
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """A score as the page draws it; `threshold` is where holding begins."""
+    """A score as the page draws it: from `threshold` on, a comment is held."""
 
     name: str
     value: float
@@ -37,8 +37,7 @@ class Why:
 
     name: str
     sentence: str
-    score: float | None
-    threshold: float | None
+    measure: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +66,6 @@ def show_queue(session: Session, visit: Visit) -> Shown:
         content={
             "items": [_item(view, parents) for view in taken],
             "waiting": waiting,
-            "elsewhere": waiting - len(taken),
             "undoable": undoable,
         },
     )
@@ -126,8 +124,7 @@ def _item(view: View, parents: Mapping[str, View]) -> Item:
             Why(
                 name=words.REASONS[because.code][0],
                 sentence=words.REASONS[because.code][1],
-                score=because.score,
-                threshold=because.threshold,
+                measure=words.measure(because),
             )
             for because in view.reasons
         ],
@@ -154,7 +151,8 @@ def _bars(view: View) -> list[Bar]:
         limit = limits.get(code) if code else None
         if limit is None and code:
             limit = view.answer.thresholds.get(code)
-        if limit is not None and code is Reason.OFF_TOPIC:
-            limit = 1 - limit
+        if code is Reason.OFF_TOPIC:
+            # Drawn as what it lacks of 1, like its reason: one number for one thing.
+            value = 1 - value
         bars.append(Bar(name=name, value=value, threshold=limit, over=code in limits))
     return bars

@@ -3,7 +3,7 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from service.moderation.policy import Reason
+from service.moderation.policy import Because, Reason
 
 # Reason → what it is called in a list, and what a moderator reads as the why.
 REASONS: dict[Reason, tuple[str, str]] = {
@@ -42,13 +42,18 @@ GIVEN_BY_PEOPLE = (
 # Score → what it is called, in the order of the page.
 SCORES = {
     "spam": "Spam",
-    "relevance": "About the article",
+    "relevance": "Off topic",
     "toxicity": "Toxic",
     "threat": "Threat",
     "identity_attack": "Attack on a group",
     "insight": "Insight",
     "echo": "Article's words",
 }
+
+# What marked words are, in the text of a comment.
+MARKED = {"evidence": "why it waits", "repeat": "repeated words"}
+# A comment that would fill more than a screen scrolls in a box of its own.
+LONG, LINE = 1800, 60
 
 RELEVANCE = {
     "direct": "about the article",
@@ -61,43 +66,90 @@ RELEVANCE = {
 SAID = {
     "approve": "Approved.",
     "reject": "Rejected.",
-    "undone": "Undone: the comment stands where it stood before.",
-    "picked": "Picked. It is on the page once you publish.",
+    "undone": "Undone. The comment is back where it was.",
+    "picked": "Picked. Readers see it once you publish.",
     "moved": "Moved.",
     "dropped": "Taken out of the draft.",
     "published": "Published.",
-    "taken_down": "Taken down: the block is empty now.",
-    "stale": "It has changed since you opened it. Nothing was done; this is how it stands now.",
+    "taken_down": "Taken down. Readers see no block; the draft is kept.",
+    "stale": "This has changed since you opened it, so nothing was done. This is how it stands now.",
     "already_decided": "Someone else has decided on this comment already.",
     "claimed": "Someone else is looking at this comment.",
-    "wrong_state": "The comment cannot go there from where it stands.",
+    "wrong_state": "That cannot be done with this comment as it stands now.",
     "not_approved": "Only an approved comment can be picked.",
     "already_picked": "This comment is among the picks already.",
     "echo": "These are the article's own words. Tick the box to pick them knowingly.",
-    "not_in_revision": "These words do not stand in the comment. Quote its author exactly.",
+    "not_in_revision": "These words are not in the comment. Quote its author exactly.",
     "pick_not_true": "A pick is no longer what its author says. Take it out, then publish.",
-    "missing": "Something is missing: choose a reason.",
-    "not_found": "It is not there any more.",
+    "missing": "Something was missing, so nothing was done. A rejection needs a reason.",
+    "not_found": "It is not there any more, so nothing was done.",
     "invalid_text": "The text holds characters that cannot be stored.",
-    "wrong_sign_in": "This address and this password do not belong together.",
+    "wrong_sign_in": "Wrong e-mail address or password.",
     "too_many_requests": "Too many wrong passwords. Try again in a quarter of an hour.",
 }
 NOTHING_DONE = "That could not be done; nothing was changed."
 GOOD_NEWS = {"approve", "reject", "undone", "picked", "moved", "dropped", "published", "taken_down"}
 
 
+# A refusal as a page: by its status, what it is called and what to do about it.
+PROBLEMS = {
+    403: "You may not do that",
+    404: "There is no such page",
+    405: "This page cannot do that",
+    413: "That is too much at once",
+    422: "Something in the form cannot be used",
+    500: "Something went wrong",
+    503: "Postbag cannot answer now",
+}
+
+# The marks that open a quotation, each with the one that closes it.
+MARKS = {"“": "”", "„": "“", "«": "»", "‘": "’", '"': '"'}
+
+
 def percent(share: float) -> str:
-    """A probability as people read it; almost never and almost always are no certainty."""
+    """A share as people read it; almost none and almost all are not none and all."""
     if 0 < share < 0.01:
-        return "under 1\N{NO-BREAK SPACE}%"
+        return "under 1%"
     if 0.99 < share < 1:
-        return "over 99\N{NO-BREAK SPACE}%"
-    return f"{round(share * 100)}\N{NO-BREAK SPACE}%"
+        return "over 99%"
+    return f"{round(share * 100)}%"
+
+
+def measure(because: Because) -> str:
+    """What a reason was measured at and from where on it holds; nothing where nothing was measured."""
+    if because.score is None or because.threshold is None:
+        return ""
+    limit = percent(because.threshold)
+    if because.code is Reason.ECHO:
+        return f"{percent(because.score)} of its words; held from {limit}."
+    # Scores are kept to four digits; a probability that was rounded to 1 is no certainty.
+    return f"{percent(min(max(because.score, 0.0001), 0.9999))} sure; held from {limit}."
+
+
+def in_marks(quote: str) -> str:
+    """A quote in quotation marks, unless it has a pair around it already."""
+    closing = MARKS.get(quote[:1])
+    inside = quote[1:-1]
+    paired = closing is not None and len(quote) > 2 and quote.endswith(closing)
+    if paired and not {quote[0], closing} & set(inside):
+        return quote
+    return f"“{quote}”"
+
+
+def is_long(text: str) -> bool:
+    """Whether a comment is too long to stand on the page as a whole."""
+    return len(text) + LINE * text.count("\n") > LONG
+
+
+def sentence(detail: str) -> str:
+    """What an error says in passing, as a sentence of its own."""
+    return f"{detail[:1].upper()}{detail[1:]}" + ("" if detail.endswith((".", "?", "!")) else ".")
 
 
 def moment(when: datetime, timezone: str) -> str:
     """A time of the site's own clock."""
-    return f"{when.astimezone(ZoneInfo(timezone)):%d %b %Y, %H:%M}"
+    local = when.astimezone(ZoneInfo(timezone))
+    return f"{local.day} {local:%b %Y, %H:%M}"
 
 
 def counted(number: int, one: str, many: str) -> str:

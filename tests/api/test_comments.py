@@ -85,6 +85,25 @@ def test_an_edit_is_a_new_revision_and_is_judged_again(client: TestClient) -> No
     assert again.json()["revision"] == 2
 
 
+def test_a_put_of_the_same_words_changes_what_stands_beside_them(client: TestClient) -> None:
+    """The address moves the block's version, too: the page cites it."""
+    url = "https://post.example/a-1"
+    post_comment(client, "c-1", GOOD, url=f"{url}#1", posted_at="2026-01-02T03:04:05Z")
+    client.post("/api/v1/articles/a-1/picks", json={"comment_id": "c-1", "revision": 1})
+    client.post("/api/v1/articles/a-1/block/publish", json={"version": 1})
+    before = client.get("/p/post/a-1.json")
+    same = {"article_id": "a-1", "author": {"name": "Ada"}, "body": GOOD}
+    moved = {**same, "url": f"{url}#2", "posted_at": "2026-01-02T03:04:06Z"}
+    reply = client.put("/api/v1/comments/c-1", json=moved)
+    assert (reply.status_code, reply.json()["revision"]) == (200, 1)
+    assert reply.json()["posted_at"] == "2026-01-02T03:04:06Z"
+    after = client.get("/p/post/a-1.json")
+    assert [item["comment_url"] for item in after.json()["items"]] == [f"{url}#2"]
+    assert after.headers["etag"] != before.headers["etag"]
+    client.put("/api/v1/comments/c-1", json=moved)
+    assert client.get("/p/post/a-1.json").headers["etag"] == after.headers["etag"]
+
+
 def test_put_of_an_unknown_id_receives_it(client: TestClient) -> None:
     new = {"article_id": "a-1", "author": {"name": "Ada"}, "body": GOOD}
     reply = client.put("/api/v1/comments/c-9?wait=5", json=new)
@@ -103,11 +122,24 @@ def test_a_withdrawn_comment_stays_withdrawn(client: TestClient) -> None:
 def test_a_full_queue_is_said_before_anything_is_stored(
     client: TestClient, scorer: KeywordScorer
 ) -> None:
-    scorer.full = True
+    scorer.queue = 0
     reply = post_comment(client, "c-1", GOOD)
     assert (reply.status_code, reply.json()["code"]) == (503, "queue_full")
     assert reply.headers["retry-after"] == "2"
     assert client.get("/api/v1/comments/c-1").status_code == 404
+
+
+def test_what_is_stored_and_not_yet_judged_fills_the_queue(
+    client: TestClient, scorer: KeywordScorer
+) -> None:
+    """A burst is stored faster than it is asked about; each of it is promised an answer."""
+    scorer.queue, scorer.held_back = 3, []
+    replies = [post_comment(client, f"c-{n}", GOOD, wait=0).status_code for n in range(5)]
+    assert replies == [202, 202, 202, 503, 503]
+    _wait_for(lambda: len(scorer.held_back or []) == 3)
+    scorer.release()
+    _wait_for(lambda: client.get("/api/v1/comments/c-2").json()["state"] == "approved")
+    _wait_for(lambda: post_comment(client, "c-4", GOOD).status_code == 201)
 
 
 def test_without_models_a_person_is_asked_and_readyz_says_why(
@@ -194,10 +226,31 @@ def test_every_wrong_field_is_named_at_once(client: TestClient) -> None:
     }
 
 
+def test_a_request_full_of_mistakes_is_answered_with_a_list_that_ends(client: TestClient) -> None:
+    for mistakes in ({f"k{n}": n for n in range(5000)}, {f"k{n}": "\x00" for n in range(5000)}):
+        reply = client.post("/api/v1/comments", json=mistakes)
+        assert reply.status_code == 422
+        assert len(reply.json()["errors"]) == 1000
+
+
 @pytest.mark.parametrize("raw", [b"{", b"", b"\xff\xfe", b'{"a": 1' + b"]" * 9, b"[" * 100_000])
 def test_what_is_no_json_is_a_400(client: TestClient, raw: bytes) -> None:
     reply = client.post("/api/v1/comments", content=raw)
     assert (reply.status_code, reply.json()["code"]) == (400, "malformed_json")
+
+
+@pytest.mark.parametrize("deep", [300, 600, 900, 990])
+def test_json_that_is_nested_too_deep_is_a_400(client: TestClient, deep: int) -> None:
+    reply = client.post("/api/v1/comments", content=b"[" * deep + b"]" * deep)
+    assert (reply.status_code, reply.json()["code"]) == (400, "malformed_json")
+
+
+@pytest.mark.parametrize("when", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_outside_the_calendar_is_named(client: TestClient, when: str) -> None:
+    reply = post_comment(client, "c-1", GOOD, posted_at=when)
+    assert reply.status_code == 422
+    [error] = reply.json()["errors"]
+    assert (error["pointer"], error["code"]) == ("/posted_at", "not_allowed")
 
 
 @pytest.mark.parametrize("text", ["a \\u0000 b", "a \\ud800 b"])

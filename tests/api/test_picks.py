@@ -91,6 +91,14 @@ def test_one_comment_is_picked_once(client: TestClient) -> None:
     assert pick(client, "good").json()["code"] == "already_picked"
 
 
+def test_a_draft_is_a_selection(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.moderation.picks.MOST_PICKS", 1)
+    for number in range(2):
+        post_comment(client, f"c-{number}", f"{GOOD} {number}")
+    assert pick(client, "c-0").status_code == 201
+    assert pick(client, "c-1").status_code == 409
+
+
 def test_picks_are_put_in_order_and_dropped(client: TestClient) -> None:
     for number in range(3):
         post_comment(client, f"c-{number}", f"{GOOD} {number}")

@@ -1,6 +1,7 @@
 """The queue at the API's door: read, claimed, decided."""
 
 import pytest
+from sqlalchemy import event
 from starlette.testclient import TestClient
 
 from service.moderation import keys, sites
@@ -23,7 +24,31 @@ def test_the_queue_is_in_order_of_harm_and_pages_by_cursor(client: TestClient) -
     assert second["next"] is None
 
 
-@pytest.mark.parametrize("cursor", ["x", "1_2_3", "nan_x", "%00"])
+def test_a_page_of_the_queue_fetches_the_article_once(
+    client: TestClient, database: Database
+) -> None:
+    """A long article with its vectors weighs megabytes; a page has a hundred comments under it."""
+    for number in range(4):
+        post_comment(client, f"c-{number}", "Win at the casino today")
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    assert len(client.get("/api/v1/queue").json()["items"]) == 4
+    event.remove(database.engine, "before_cursor_execute", note)
+    assert sum("article_revisions.text" in statement for statement in asked) == 1
+    for statement in asked:
+        assert "article_revisions.body" not in statement
+        assert "article_revisions.passages" not in statement
+        assert "comments.id" not in statement or "article_revisions.text" not in statement
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    ["x", "1_2_3", "nan_x", "%00", "nan_1", "inf_1", "1_-1", f"1_{2**63}", f"1_{10**30}"],
+)
 def test_a_cursor_from_elsewhere_is_refused(client: TestClient, cursor: str) -> None:
     reply = client.get(f"/api/v1/queue?cursor={cursor}")
     assert (reply.status_code, reply.json()["code"]) == (422, "invalid_cursor")

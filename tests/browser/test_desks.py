@@ -69,6 +69,15 @@ def test_a_moderator_needs_no_mouse(page: Page, demo: Demo) -> None:
     expect(page.locator(".lately")).to_contain_text(name)
 
 
+def test_enter_in_the_note_rejects(page: Page, demo: Demo) -> None:
+    sign_in(page, demo, demo.moderator)
+    page.locator("article.item").first.get_by_label("Note").fill("Seen before.")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_have_text("Rejected.")
+    page.get_by_role("button", name=re.compile("^Undo")).first.click()
+    expect(page.get_by_role("status")).to_contain_text("Undone")
+
+
 def test_an_editor_marks_words_orders_publishes_and_sees_the_block(page: Page, demo: Demo) -> None:
     sign_in(page, demo, demo.editor)
     expect(page).to_have_url(re.compile("/desk/harbour-post/picks$"))
@@ -104,7 +113,7 @@ def test_words_that_nobody_wrote_are_refused_in_words(page: Page, demo: Demo) ->
     first = page.locator("article.candidate").first
     first.get_by_label("Quote").fill("These words are mine, not the author's.")
     first.get_by_role("button", name="Pick").click()
-    expect(page.get_by_role("status")).to_contain_text("do not stand in the comment")
+    expect(page.get_by_role("status")).to_contain_text("not in the comment")
 
 
 def test_the_desks_work_without_script_and_on_a_phone(page: Page, demo: Demo) -> None:
@@ -118,6 +127,8 @@ def test_the_desks_work_without_script_and_on_a_phone(page: Page, demo: Demo) ->
     phone.get_by_role("link", name="Maternity unit").click()
     best = phone.locator("article.candidate").first
     best.get_by_role("button", name="Pick").click()
+    phone.get_by_role("link", name="To the block").click()
+    expect(phone.get_by_role("heading", name="The block")).to_be_in_viewport()
     phone.get_by_role("button", name="Publish").click()
     expect(phone.get_by_role("status")).to_have_text("Published.")
     width = phone.locator("main").bounding_box()
@@ -133,4 +144,6 @@ def test_a_stranger_finds_the_sign_in(page: Page, demo: Demo) -> None:
     page.get_by_label("E-mail").fill(demo.moderator[0])
     page.get_by_label("Password").fill("not the password")
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("status")).to_contain_text("do not belong together")
+    expect(page.get_by_role("status")).to_contain_text("Wrong e-mail address or password.")
+    expect(page.get_by_label("E-mail")).to_have_value(demo.moderator[0])
+    expect(page.get_by_label("Password")).to_be_focused()

@@ -96,6 +96,19 @@ def test_the_readmes_answer_is_the_answer(demo: Demo) -> None:
     must_agree(shown, reply.json())
 
 
+def test_the_demo_prints_the_readmes_call_and_it_is_answered(demo: Demo) -> None:
+    if not (shutil.which("curl") and shutil.which("bash")):
+        pytest.skip("curl or bash is missing")
+    readme = re.search(r"-d '(\{.*?\})'", (ROOT / "README.md").read_text(), re.DOTALL)
+    printed = re.search(r"^curl .*?-d '(\{.*?\})'$", demo.printed, re.DOTALL | re.MULTILINE)
+    assert readme
+    assert printed
+    assert json.loads(printed[1]) == json.loads(readme[1])
+    done = subprocess.run(["bash", "-c", printed[0]], capture_output=True, text=True, check=True)
+    [reason] = json.loads(done.stdout)["verdict"]["reasons"]
+    assert reason["code"] == "abusive"
+
+
 def must_agree(shown: Any, real: Any, at: str = "") -> None:
     """What is shown is there; probabilities may differ a little from one processor to another."""
     if isinstance(shown, dict):

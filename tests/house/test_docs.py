@@ -7,6 +7,7 @@ import typer
 from starlette.routing import Route
 
 from service.__main__ import app
+from service.api.payload import CODES
 from service.api.routes import ROUTES
 from service.errors import ServiceError
 from service.moderation.policy import Reason
@@ -43,6 +44,11 @@ def test_every_error_code_is_documented() -> None:
     codes |= {error.code for error in ServiceError.__subclasses__()}
     for code in sorted(codes):
         assert f"`{code}`" in API, f"docs/api.md does not explain the code {code}"
+
+
+def test_every_code_of_a_wrong_field_is_documented() -> None:
+    for code in sorted({*CODES.values(), "wrong_type", "empty"}):
+        assert f"`{code}`" in API, f"docs/api.md does not name the code {code}"
 
 
 def test_every_reason_is_documented() -> None:

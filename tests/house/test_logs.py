@@ -1,9 +1,11 @@
 """What readers write, and who they are, never reaches a log."""
 
 import io
+import json
 import logging
 
 import pytest
+import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from service import worker
@@ -59,6 +61,23 @@ def test_the_whole_path_leaves_no_text_name_address_or_key_in_the_log(
     assert '"event": "request"' in written
     for secret in (*CANARIES.values(), "canary", house.key, PASSWORD):
         assert secret.lower() not in written.lower()
+
+
+def test_a_crash_can_be_found_in_the_log_by_the_id_its_caller_was_given(
+    process: Process, house: House, logged: io.StringIO
+) -> None:
+    client = TestClient(create_app(process), headers=house.auth, raise_server_exceptions=False)
+    with client:
+        with process.database.writing() as session:
+            session.execute(sa.text("ALTER TABLE events RENAME TO lost"))
+        reply = client.get("/api/v1/feed")
+    assert (reply.status_code, reply.json()["code"]) == (500, "internal")
+    request_id = reply.json()["request_id"]
+    assert reply.headers["x-request-id"] == request_id
+    lines = [json.loads(line) for line in logged.getvalue().splitlines()]
+    [crash] = [line for line in lines if "frames" in line]
+    assert crash["request_id"] == request_id
+    assert any("feed.py" in frame for frame in crash["frames"])
 
 
 def test_a_crash_is_logged_by_its_frames_and_not_by_its_words(logged: io.StringIO) -> None:

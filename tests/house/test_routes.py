@@ -1,14 +1,20 @@
 """No door is open by mistake: every route says who may pass."""
 
+import re
 from collections.abc import Iterator
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.testclient import TestClient
 
+from service.api.routes import ROUTES as API_ROUTES
 from service.app import create_app
+from service.moderation import keys, sites
 from service.process import Process
+from service.storage.db import Database
 from service.storage.tables import Role, Scope
+from tests.conftest import NOW, House
 
 
 def routes(found: list[BaseRoute], above: str = "") -> Iterator[tuple[str, Route]]:
@@ -31,6 +37,27 @@ def test_every_route_names_its_permission(process: Process) -> None:
         assert permission is not None, f"{path} does not say who may call it"
         if path.startswith("/api/"):
             assert isinstance(permission, Scope), f"{path} is open to everybody"
+
+
+def test_every_call_of_the_api_asks_for_the_scope_it_names(
+    client: TestClient, database: Database, house: House
+) -> None:
+    """With no key, with an unknown one, and with one that has every scope but the one needed."""
+    site = database.read(lambda s: sites.get(s, house.slug))
+    ordinary = frozenset(Scope) - {Scope.ADMIN}
+
+    def key_without(scope: Scope) -> str:
+        scopes = ordinary - {scope}
+        return database.write(lambda s: keys.create(s, site, name="k", scopes=scopes, now=NOW))
+
+    lacking = {scope: key_without(scope) for scope in ordinary}
+    for route in API_ROUTES:
+        path = re.sub(r"\{\w+\}", "x", f"/api/v1{route.path}")
+        method = next(iter((route.methods or set()) - {"HEAD"}))
+        lacks = lacking[getattr(route.endpoint, "permission")]  # noqa: B009 - mypy knows no such attribute
+        for header, status in (("", 401), ("Bearer pb_unknown", 401), (f"Bearer {lacks}", 403)):
+            reply = client.request(method, path, headers={"Authorization": header})
+            assert reply.status_code == status, f"{method} {path} with {header!r}"
 
 
 def test_pages_that_change_something_are_for_somebody(process: Process) -> None:

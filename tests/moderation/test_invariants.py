@@ -3,15 +3,16 @@
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, update
 from sqlalchemy.orm import Session
 
 from service import worker
-from service.errors import Conflict
+from service.errors import Conflict, Invalid
 from service.moderation import (
     articles,
     block,
@@ -45,7 +46,9 @@ def _article(database: Database, house: House) -> None:
 
 
 def new_article(text: str = ARTICLE_TEXT) -> NewArticle:
-    return NewArticle(id="a-1", url="https://post.example/a-1", title="High street", body=text)
+    return NewArticle(
+        id="a-1", url="https://post.example/a-1", title="High street", body=text, text=text
+    )
 
 
 def new_comment(comment_id: str, body: str) -> NewComment:
@@ -139,6 +142,22 @@ def test_the_same_comment_posted_eight_times_at_once_is_stored_once(
         created = list(pool.map(submit, range(8)))
     assert sorted(created) == [False] * 7 + [True]
     assert process.database.read(lambda s: s.scalar(select(func.count(Comment.id)))) == 1
+
+
+def test_a_thread_may_be_deep_and_is_never_a_circle(process: Process, house: House) -> None:
+    deep = 600
+    with process.database.writing() as session:
+        for number in range(deep):
+            new = replace(new_comment(f"c-{number}", GOOD), parent_id=f"c-{number - 1}")
+            new = new if number else replace(new, parent_id=None)
+            comments.submit(session, house.site_id, new, owner="me", now=utc_now())
+    turned = replace(new_comment("c-0", "Turned round"), parent_id=f"c-{deep - 1}")
+    with pytest.raises(Invalid):
+        process.database.write(
+            lambda s: comments.put(
+                s, house.site_id, turned, actor=Actor(key_id=1), owner="me", now=utc_now()
+            )
+        )
 
 
 def test_sixteen_decide_at_once_and_one_wins(process: Process, house: House) -> None:
@@ -346,10 +365,10 @@ def test_a_site_may_wait_for_the_model(
 ) -> None:
     set_policy(process, house, {"fail": "wait_for_model", "wait_for_model_s": 600})
     task = receive(process, house, SPAM)
-    process.database.write(lambda s: judging.give_up(s, task, now=utc_now()))
+    process.database.write(lambda s: judging.give_up(s, task, model_down=True, now=utc_now()))
     assert state_of(process, house) is State.RECEIVED
     at_the_deadline = utc_now() + timedelta(seconds=601)
-    process.database.write(lambda s: judging.give_up(s, task, now=at_the_deadline))
+    process.database.write(lambda s: judging.give_up(s, task, model_down=True, now=at_the_deadline))
     assert state_of(process, house) is State.HELD
     assert scorer.asked == []
 
@@ -357,7 +376,7 @@ def test_a_site_may_wait_for_the_model(
 def test_a_site_may_publish_and_check_later(process: Process, house: House) -> None:
     set_policy(process, house, {"fail": "publish_then_recheck"})
     task = receive(process, house, SPAM)
-    process.database.write(lambda s: judging.give_up(s, task, now=utc_now()))
+    process.database.write(lambda s: judging.give_up(s, task, model_down=True, now=utc_now()))
     assert state_of(process, house) is State.APPROVED
     judge(process, task)
     assert state_of(process, house) is State.HELD
@@ -367,19 +386,85 @@ def test_one_poisoned_text_is_held_and_not_tried_for_ever(
     process: Process, house: House, scorer: KeywordScorer
 ) -> None:
     receive(process, house, "poison")
-    past = utc_now() - timedelta(seconds=1)
     for _ in range(5):
-        process.database.write(
-            lambda s: s.execute(
-                update(Comment)
-                .where(Comment.score_after.is_not(None))
-                .values(lease_until=None, score_after=past)
-            )
-        )
+        make_due(process.database)
         worker.work_once(process)
     assert state_of(process, house) is State.HELD
     assert len(scorer.asked) == judging.ATTEMPTS
     assert process.database.read(judging.count_waiting) == 0
+
+
+def test_what_was_published_unjudged_is_judged_however_long_the_models_were_down(
+    process: Process, house: House, scorer: KeywordScorer
+) -> None:
+    set_policy(process, house, {"fail": "publish_then_recheck"})
+    receive(process, house, SPAM)
+    scorer.trouble = "the weights are missing"
+    for _ in range(judging.ATTEMPTS + 2):
+        make_due(process.database)
+        worker.work_once(process)
+    assert state_of(process, house) is State.APPROVED
+    assert not worker.work_once(process), "nothing is to be done over and over"
+    scorer.trouble = None
+    make_due(process.database)
+    assert worker.work_once(process)
+    assert state_of(process, house) is State.HELD
+
+
+def test_a_comment_that_cannot_be_ruled_on_does_not_keep_others_waiting(
+    process: Process, house: House
+) -> None:
+    receive(process, house, "garbled", "c-0")
+    receive(process, house, GOOD)
+    for _ in range(judging.ATTEMPTS):
+        make_due(process.database)
+        assert worker.work_once(process)
+    assert state_of(process, house) is State.APPROVED
+    assert state_of(process, house, "c-0") is State.HELD
+    assert process.database.read(judging.count_waiting) == 0
+
+
+def test_comments_wait_for_a_silent_scorer_together_and_not_one_after_the_other(
+    process: Process, house: House, scorer: KeywordScorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "ANSWER_WITHIN_S", 0.4)
+    for number in range(8):
+        receive(process, house, GOOD, f"c-{number}")
+    make_due(process.database)
+    scorer.held_back = []
+    began = time.monotonic()
+    assert worker.work_once(process)
+    assert time.monotonic() - began < 8 * 0.4 / 2
+    assert state_of(process, house) is State.HELD
+
+
+def test_due_comments_are_fetched_together(process: Process, house: House) -> None:
+    for number in range(6):
+        receive(process, house, GOOD, f"c-{number}")
+    make_due(process.database)
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if not statement.startswith("BEGIN"):
+            asked.append(statement)
+
+    event.listen(process.database.engine, "before_cursor_execute", note)
+    taken = worker._take(process)
+    event.remove(process.database.engine, "before_cursor_execute", note)
+    assert len(taken) == 6
+    assert len(asked) == 2
+
+
+def make_due(database: Database) -> None:
+    """Whatever is still to be judged is due now, and nobody leases it."""
+    past = utc_now() - timedelta(seconds=1)
+    database.write(
+        lambda s: s.execute(
+            update(Comment)
+            .where(Comment.score_after.is_not(None))
+            .values(lease_until=None, score_after=past)
+        )
+    )
 
 
 def set_policy(process: Process, house: House, body: dict[str, Any]) -> None:

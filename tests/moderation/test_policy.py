@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from service.errors import Invalid
 from service.moderation.policy import (
     CAUTIOUS_THRESHOLD,
     Action,
@@ -13,6 +14,7 @@ from service.moderation.policy import (
     Reason,
     decide,
     from_body,
+    must_be_valid,
     without_model,
 )
 from service.moderation.scores import Answer, Repeat, Span
@@ -135,6 +137,15 @@ def test_without_a_model_the_fail_policy_rules(fail: FailPolicy, action: Action)
     ruling = without_model(policy(fail=fail.value))
     assert ruling.action is action
     assert ruling.reasons[0].code is Reason.MODEL_UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    "body", [{"hold": {"duplicate": 0.5}}, {"reject": {"echo": 0.9}}, {"reject": {"rule": 0.1}}]
+)
+def test_a_threshold_for_what_has_no_score_is_refused(body: dict[str, Any]) -> None:
+    with pytest.raises(Invalid, match="No score stands for this reason"):
+        must_be_valid(body)
+    must_be_valid({"hold": {"echo": 0.9, "spam": 0.5}, "reject": {"spam": 0.9}})
 
 
 def test_a_policy_survives_its_row() -> None:

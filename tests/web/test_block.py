@@ -43,6 +43,18 @@ def test_html_is_a_document_or_its_section_alone(stranger: TestClient) -> None:
     assert "<script" not in document
 
 
+def test_words_that_bring_their_own_marks_get_no_second_pair(
+    client: TestClient, browse: Browse
+) -> None:
+    post_comment(client, "own", "“Fine by me because I walk.”")
+    pick = {"comment_id": "own", "revision": 1, "spans": [{"start": 0, "end": 28}]}
+    assert client.post("/api/v1/articles/a-1/picks", json=pick).status_code == 201
+    version = client.get("/api/v1/articles/a-1/block").json()["draft"]["version"]
+    client.post("/api/v1/articles/a-1/block/publish", json={"version": version})
+    page = browse(None).get("/p/post/a-1.html").text
+    assert ">“Fine by me because I walk.”<" in page
+
+
 @pytest.mark.parametrize("kind", ["json", "html"])
 def test_a_cache_asks_and_hears_whether_it_changed(
     client: TestClient, stranger: TestClient, kind: str

@@ -1,11 +1,14 @@
 """Who gets in, how far, and from where a form may come."""
 
 import pytest
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
+from service.errors import ServiceError
 from service.moderation.people import FAILURES_ALLOWED
 from service.process import Process
 from service.storage.tables import SignIn, SignInFailure
+from service.web.problems import render_problem_page
 from tests.conftest import PASSWORD, House
 from tests.web.conftest import Browse
 
@@ -40,7 +43,9 @@ def test_each_is_led_to_their_own_desk(moderator: TestClient, editor: TestClient
 
 
 def test_a_role_is_no_other_role(moderator: TestClient, editor: TestClient) -> None:
-    assert moderator.get("/desk/post/picks").status_code == 403
+    refused = moderator.get("/desk/post/picks")
+    assert refused.status_code == 403
+    assert "This page is for editors of The Post." in refused.text
     assert editor.get("/desk/post/review").status_code == 403
 
 
@@ -55,7 +60,11 @@ def test_wrong_passwords_are_refused_and_then_throttled(
     client = browse(None)
     form = {"email": email, "password": "not the password"}
     for _ in range(FAILURES_ALLOWED):
-        assert client.post("/login", data=form).status_code == 401
+        refused = client.post("/login", data=form)
+        assert refused.status_code == 401
+    assert "Wrong e-mail address or password." in refused.text
+    assert f'value="{email}"' in refused.text
+    assert "not the password" not in refused.text
     assert client.post("/login", data={**form, "password": PASSWORD}).status_code == 429
     kept = process.database.read(lambda s: s.query(SignInFailure).all())
     assert len(kept) == FAILURES_ALLOWED
@@ -109,8 +118,18 @@ def test_pages_keep_to_themselves(moderator: TestClient) -> None:
     assert headers["x-content-type-options"] == "nosniff"
 
 
-def test_an_unknown_address_is_a_page_and_names_the_request(browse: Browse) -> None:
+def test_an_unknown_address_is_a_page(browse: Browse) -> None:
     reply = browse(None).get("/no/such/page")
     assert reply.status_code == 404
     assert reply.headers["content-type"].startswith("text/html")
-    assert reply.headers["x-request-id"] in reply.text
+    assert "There is no such page" in reply.text
+
+
+@pytest.mark.parametrize(("status", "named"), [(404, False), (500, True)])
+def test_a_fault_of_ours_names_the_request_and_a_refusal_does_not(status: int, named: bool) -> None:
+    error = ServiceError("it broke")
+    error.status = status
+    page = render_problem_page(error, Request({"type": "http", "request_id": "r-17"}))
+    assert page.status_code == status
+    assert "It broke." in bytes(page.body).decode()
+    assert ("r-17" in bytes(page.body).decode()) is named

@@ -58,13 +58,14 @@ def test_words_are_picked_put_in_order_published_and_taken_down(
     post_comment(client, "other", "Fine by me because I walk.")
     assert choose(editor, "good", quote="the bus stops\r\nat the door").endswith("?said=picked")
     assert choose(editor, "other", quote="").endswith("?said=picked")
-    assert "The draft differs from the page." in editor.get(HERE).text
+    assert "Not on the page." in editor.get(HERE).text
     assert publish(editor).endswith("?said=published")
     assert on_the_page(client) == ["the bus stops at the door", "Fine by me because I walk."]
     page = editor.get(HERE).text
     assert "On the page, as below." in page
     second = re.findall(rf"{HERE}/(p_[\w-]+)/place", page)[1]
     editor.post(f"{HERE}/{second}/place", data={"position": "1"})
+    assert "The draft differs from the page." in editor.get(HERE).text
     publish(editor)
     assert on_the_page(client)[0] == "Fine by me because I walk."
     editor.post(f"{HERE}/{second}/drop")

@@ -34,7 +34,7 @@ def test_the_queue_shows_words_reasons_scores_and_the_evidence(
     assert "1 comment waits" in page
     assert '<mark class="evidence">casino</mark>' in page
     assert "It reads like advertising or fraud." in page
-    assert "97\N{NO-BREAK SPACE}% sure; held from 80\N{NO-BREAK SPACE}%" in page
+    assert "97% sure; held from 80%" in page
     assert "High street closes to cars" in page
 
 
@@ -66,6 +66,33 @@ def test_a_rejection_needs_a_reason_that_people_give(
     for form in ({"action": "reject"}, {"action": "reject", "reason": "model_unavailable"}, {}):
         assert decide(moderator, "c-1", **form).endswith("?said=missing")
     assert state(client, "c-1") == "held"
+
+
+def test_the_note_belongs_to_the_rejection(client: TestClient, moderator: TestClient) -> None:
+    """Enter in a field presses its form's first button: it must not be the one that approves."""
+    post_comment(client, "c-1", SPAM)
+    page = moderator.get("/desk/post/review").text
+    [form] = [f for f in re.findall(r"<form.*?</form>", page, re.DOTALL) if 'name="note"' in f]
+    assert re.findall(r'name="action" value="(\w+)"', form) == ["reject"]
+
+
+def test_a_score_is_the_same_number_in_its_bar_and_in_its_reason(
+    client: TestClient, moderator: TestClient
+) -> None:
+    post_comment(client, "c-1", "What weather today")
+    page = moderator.get("/desk/post/review").text
+    [sure] = re.findall(r"(\d+%) sure; held from", page)
+    bar = r'<li class="over">\s*<span class="name">Off topic</span>.*?<span class="value">(.*?)</span>'
+    assert re.findall(bar, page, re.DOTALL) == [sure]
+
+
+def test_a_long_comment_scrolls_in_reach_of_the_keyboard_and_a_short_one_does_not(
+    client: TestClient, moderator: TestClient
+) -> None:
+    post_comment(client, "c-1", SPAM)
+    assert 'class="text body" dir="auto"' in moderator.get("/desk/post/review").text
+    post_comment(client, "c-2", f"{SPAM}. " * 100)
+    assert 'class="text body long" tabindex="0"' in moderator.get("/desk/post/review").text
 
 
 def test_a_decision_is_undone_once(client: TestClient, moderator: TestClient) -> None:

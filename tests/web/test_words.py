@@ -1,9 +1,12 @@
 """Everything a page can say has words."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
-from service.moderation.policy import Reason
+import pytest
+
+from service.moderation.policy import Because, Reason
 from service.moderation.scores import Span
 from service.web import words
 from service.web.marks import cut
@@ -23,8 +26,36 @@ def test_every_refusal_a_form_can_meet_has_words() -> None:
 
 
 def test_probabilities_are_never_certainties() -> None:
-    shown = [words.percent(share).replace("\N{NO-BREAK SPACE}", " ") for share in (0.0001, 0.9999)]
-    assert shown == ["under 1 %", "over 99 %"]
+    assert [words.percent(share) for share in (0.0001, 0.9999)] == ["under 1%", "over 99%"]
+    rounded = Because(code=Reason.SPAM, score=1.0, threshold=0.5)
+    assert words.measure(rounded) == "over 99% sure; held from 50%."
+
+
+def test_an_echo_is_measured_by_its_share_and_not_by_anybodys_certainty() -> None:
+    echo = Because(code=Reason.ECHO, score=1.0, threshold=0.8)
+    assert words.measure(echo) == "100% of its words; held from 80%."
+    assert words.measure(Because(code=Reason.ARTICLE_MODE)) == ""
+
+
+@pytest.mark.parametrize(
+    ("quote", "drawn"),
+    [
+        ("Fine by me.", "“Fine by me.”"),
+        ("“Fine by me.”", "“Fine by me.”"),
+        ('"Fine by me."', '"Fine by me."'),
+        ('"Fine" is not "good"', '“"Fine" is not "good"”'),
+        ("“Fine” said he", "““Fine” said he”"),
+        ('"', '“"”'),
+    ],
+)
+def test_a_quote_has_one_pair_of_marks_around_it(quote: str, drawn: str) -> None:
+    assert words.in_marks(quote) == drawn
+
+
+def test_a_day_of_the_month_is_written_as_people_write_it() -> None:
+    when = datetime(2026, 11, 9, 23, 5, tzinfo=UTC)
+    assert words.moment(when, "Europe/Paris") == "10 Nov 2026, 00:05"
+    assert words.moment(when, "UTC") == "9 Nov 2026, 23:05"
 
 
 def test_marks_cut_a_text_without_losing_a_letter() -> None:
