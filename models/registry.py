@@ -41,11 +41,13 @@ def open_weights(folder: Path | None = None) -> Weights:
     folder = folder or default_folder()
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise WeightsError(f"{folder} holds no {MANIFEST}: get the weights again") from error
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise WeightsError(f"{folder / MANIFEST} cannot be read: get the weights again") from error
-    promises = manifest.get("sha256", {})
+    promises = manifest.get("sha256") if isinstance(manifest, dict) else None
+    if not isinstance(promises, dict):
+        raise WeightsError(f"{folder / MANIFEST} seals nothing: get the weights again")
     if unsealed := NEEDED - set(promises):
         raise WeightsError(
             f"{folder / MANIFEST} does not seal {min(unsealed)}: get the weights again"

@@ -9,6 +9,57 @@ from models.labels import HEADS
 from models.registry import open_weights
 
 BASELINES = ("length", "TF-IDF", "frozen")
+CARD = """\
+# {version}
+
+Encoder: {encoder} (Apache-2.0). Linear heads on its pooled token vectors; relevance by
+comparison with the article's passages. English only. The recipe stands in `manifest.json`.
+
+## What it was measured on
+
+Rows that neither training nor tuning saw, through the code that serves:
+`python -m models.evaluation.evaluate`. Whole articles, debates and videos are kept apart. Sets marked "never
+trained on" are of other newsrooms and raters, and took no part in choosing a checkpoint, a threshold or a
+calibration. Sets marked "written" were composed for this evaluation by people who had not seen the generator of
+training comments (`models/evaluation/written`). Intervals are bootstrapped; for NDCG whole debates are drawn.
+Baselines on the same rows: length in characters, logistic regression on TF-IDF, and logistic regression on the
+encoder as it was released.
+
+{figures}
+
+## Asked for and not reached
+
+{missed}
+
+## Suggested thresholds
+
+For a queue share of about {share} of ordinary comments, on the tuning part of the rated reader
+comments; a newsroom's own stream will differ.
+
+| reason | hold from |
+|---|---|
+{thresholds}
+
+## Where it would rather not say
+
+Between these two probabilities a head is wrong too often: outside, on the tuning part, it errs on at most
+{error} of the rows it calls harmless or calls found.
+
+| score | from | to | share of rows between |
+|---|---|---|---|
+{bands}
+
+## What to know before relying on it
+
+- Insight, its parts and relevance were rated by language models on the comments of one newspaper's debates; those
+  ratings agree with one another, and no editor has confirmed them. Re-fit on your own picks before you trust a rank.
+- Probabilities hold for the mix of classes in the sets they were calibrated on. A stream with less abuse will have
+  fewer true alarms at the same threshold.
+- Raters of old spam sets did not see today's spam; a generator wrote what training knows of it. Families that it
+  does not know are measured by the written set only.
+- The spam head sees the author's name and address only by what can be counted in them.
+- Abuse was learned from Wikipedia talk pages, news-site posts and tweets; sarcasm without bad words is often missed.
+"""
 
 
 def table(figures: Sequence[Figure]) -> str:
@@ -29,61 +80,22 @@ def write_card(folder: Path, figures: Sequence[Figure]) -> None:
         for label in HEADS
         for low, high, share in [manifest["abstain"][label]]
     )
-    short = [f for f in figures if f.reach is not None and not _reached(f)]
     missed = "\n".join(
         f"- {f.task}, {f.rows_from}, {f.measure}: {f.interval.value:.3f}, asked {f.reach}"
-        for f in short
+        for f in figures
+        if not _reached(f)
     )
-    (folder / "card.md").write_text(f"""# {manifest["version"]}
-
-Encoder: {manifest["encoder"]} (Apache-2.0). Linear heads on its pooled token vectors; relevance by
-comparison with the article's passages. English only. The recipe stands in `manifest.json`.
-
-## What it was measured on
-
-Rows that neither training nor tuning saw, through the code that serves:
-`python -m models.evaluation.evaluate`. Whole articles, debates and videos are kept apart. Sets marked "never
-trained on" are of other newsrooms and raters, and took no part in choosing a checkpoint, a threshold or a
-calibration. Sets marked "written" were composed for this evaluation by people who had not seen the generator of
-training comments (`models/evaluation/written`). Intervals are bootstrapped; for NDCG whole debates are drawn.
-Baselines on the same rows: length in characters, logistic regression on TF-IDF, and logistic regression on the
-encoder as it was released.
-
-{table(figures)}
-
-## Asked for and not reached
-
-{missed or "Nothing."}
-
-## Suggested thresholds
-
-For a queue share of about {manifest["queue_share"]:.0%} of ordinary comments, on the tuning part of the rated reader
-comments; a newsroom's own stream will differ.
-
-| reason | hold from |
-|---|---|
-{thresholds}
-
-## Where it would rather not say
-
-Between these two probabilities a head is wrong too often: outside, on the tuning part, it errs on at most
-{manifest["abstain_error"]:.0%} of the rows it calls harmless or calls found.
-
-| score | from | to | share of rows between |
-|---|---|---|---|
-{bands}
-
-## What to know before relying on it
-
-- Insight, its parts and relevance were rated by language models on the comments of one newspaper's debates; those
-  ratings agree with one another, and no editor has confirmed them. Re-fit on your own picks before you trust a rank.
-- Probabilities hold for the mix of classes in the sets they were calibrated on. A stream with less abuse will have
-  fewer true alarms at the same threshold.
-- Raters of old spam sets did not see today's spam; a generator wrote what training knows of it. Families that it
-  does not know are measured by the written set only.
-- The spam head sees the author's name and address only by what can be counted in them.
-- Abuse was learned from Wikipedia talk pages, news-site posts and tweets; sarcasm without bad words is often missed.
-""")
+    text = CARD.format(
+        version=manifest["version"],
+        encoder=manifest["encoder"],
+        figures=table(figures),
+        missed=missed or "Nothing.",
+        share=f"{manifest['queue_share']:.0%}",
+        thresholds=thresholds,
+        error=f"{manifest['abstain_error']:.0%}",
+        bands=bands,
+    )
+    (folder / "card.md").write_text(text)
 
 
 def _line(figure: Figure) -> str:

@@ -56,6 +56,9 @@ def auc(truth: Array, given: Array, groups: NDArray[np.int64]) -> float:
     return float(roc_auc_score(truth, given))
 
 
+AUC = ("AUC", auc)
+
+
 def f1(truth: Array, given: Array, groups: NDArray[np.int64]) -> float:
     """F1 of the positives at probability one half."""
     said = given >= 0.5

@@ -12,17 +12,19 @@ from statistics import median
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
+from torch.nn.utils.rnn import pad_sequence
 
 from models.data.sets import load
 from models.encoder import Encoder, pack
 from models.inference import Classifier, Comment
-from models.network import load_encoder
+from models.network import encoder_folder, load_encoder
 from models.registry import default_folder
 from models.text import normalise
-from models.training.batches import Reader
 
 ROWS = 1000
 ROUNDS = 3
+LONGEST = 256
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -72,11 +74,15 @@ def comments(folder: Path) -> list[str]:
 
 def plain_torch(texts: Sequence[str]) -> None:
     """The same encoder in torch, 32-bit, in batches of like length, texts cut at 256 tokens."""
-    reader, network = Reader(), load_encoder()
+    tokenizer = Tokenizer.from_file(str(encoder_folder() / "tokenizer.json"))
+    tokenizer.enable_truncation(LONGEST)
+    tokenizer.no_padding()
+    tokens = [torch.tensor(e.ids) for e in tokenizer.encode_batch(list(texts))]
+    network = load_encoder()
     with torch.inference_mode():
-        for batch in pack(reader.lengths(texts, 256)):
-            read = reader.read([texts[i] for i in batch], 256)
-            network(read.ids, read.mask)
+        for batch in pack([len(ids) for ids in tokens]):
+            padded = pad_sequence([tokens[i] for i in batch], batch_first=True)
+            network(padded, (padded != 0).long())
 
 
 if __name__ == "__main__":
