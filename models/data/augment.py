@@ -30,7 +30,7 @@ class Shares:
 def vary(example: Example, other: Example | None, chance: random.Random, shares: Shares) -> Example:
     """One row of an epoch made from `example`; `other` is a comment that may be joined to it."""
     if chance.random() < shares.salad:
-        return _salad(example, chance)
+        return salad(example, chance)
     if other is not None and chance.random() < shares.joined:
         example = _joined(example, other, chance)
     harmful = max((example.labels.get(label, 0.0) for label in HARM), default=0.0) >= 0.5
@@ -61,7 +61,8 @@ def _joined(example: Example, other: Example, chance: random.Random) -> Example:
     return replace(example, text=chance.choice((" ", "\n\n")).join(texts), labels=both)
 
 
-def _salad(example: Example, chance: random.Random) -> Example:
+def salad(example: Example, chance: random.Random) -> Example:
+    """Its words in no order; a handful of words is left as it is."""
     words = example.text.split()
     if len(words) < 6:
         return example

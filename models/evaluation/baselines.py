@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from models.data.sets import Example
-from models.encoder import Encoder
+from models.encoder import open_encoder
 from models.network import convert, encoder_folder, load_encoder
 from models.text import normalise
 
@@ -32,7 +32,7 @@ class Baselines:
         model = cache / "released.xml"
         if not model.exists():
             convert(load_encoder(), model)
-        self._encoder = Encoder(model, encoder_folder() / "tokenizer.json", threads=None)
+        self._encoder = open_encoder(model, encoder_folder() / "tokenizer.json", threads=None)
         self._means: dict[str, Array] = {}
         self._words: dict[str, Pipeline] = {}
         self._frozen: dict[str, LogisticRegression] = {}

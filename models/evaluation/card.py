@@ -49,6 +49,15 @@ Between these two probabilities a head is wrong too often: outside, on the tunin
 |---|---|---|---|
 {bands}
 
+## What 8 bits cost
+
+Beside the same network in torch, on the tuning part, through the same code: the mean change of a probability, and the
+AUC that is lost (where enough rows tell).
+
+| score | mean change | AUC lost |
+|---|---|---|
+{quantisation}
+
 ## What to know before relying on it
 
 - Insight, its parts and relevance were rated by language models on the comments of one newspaper's debates; those
@@ -94,6 +103,10 @@ def write_card(folder: Path, figures: Sequence[Figure]) -> None:
         thresholds=thresholds,
         error=f"{manifest['abstain_error']:.0%}",
         bands=bands,
+        quantisation="\n".join(
+            f"| `{label}` | {cost['drift']:.4f} | {cost.get('auc_lost', '')} |"
+            for label, cost in manifest["quantisation"].items()
+        ),
     )
     (folder / "card.md").write_text(text)
 

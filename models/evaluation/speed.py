@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from torch.nn.utils.rnn import pad_sequence
 
 from models.data.sets import load
-from models.encoder import Encoder, pack
+from models.encoder import open_encoder, pack
 from models.inference import Classifier, Comment
 from models.network import encoder_folder, load_encoder
 from models.registry import default_folder
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(asked.threads)
     texts = comments(asked.data / "train")
     classifier = Classifier.load(folder, threads=asked.threads)
-    encoder = Encoder(folder / "encoder.xml", folder / "tokenizer.json", threads=asked.threads)
+    encoder = open_encoder(folder / "encoder.xml", folder / "tokenizer.json", threads=asked.threads)
     work: dict[str, Callable[[], object]] = {
         "plain torch, the encoder alone": lambda: plain_torch(texts),
         "served, the encoder alone": lambda: encoder.encode([normalise(t) for t in texts]),

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
 from models.data.sets import EMOTIONS, Example
 from models.labels import HEADS
-from models.network import Network, TokenVectors, load_encoder
+from models.network import Network, TokenVectors, load_encoder, restore
 from models.training import objective
 from models.training.batches import Batch, as_batch
 from models.training.objective import Weights
@@ -132,9 +132,7 @@ def save(network: Network, run: Path) -> None:
 
 def load(run: Path) -> Network:
     """The network that a run saved last."""
-    network = Network(load_encoder(), LABELS)
-    network.load_state_dict(load_file(run / TENSORS))
-    return network.eval()
+    return restore(run / TENSORS, LABELS)
 
 
 def _means(losses: list[float]) -> list[float]:

@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.data.sets import Example
-from models.network import WIDTH, Network, TokenVectors, pool
+from models.encoder import WIDTH
+from models.network import Network, TokenVectors, pool
 from models.quotes import candidates
 from models.text import Span, facts, sentences
 from models.training.batches import Batch, Reader, Texts

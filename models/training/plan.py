@@ -13,7 +13,8 @@ from models.data import sets
 from models.data.augment import Shares, vary
 from models.data.forms import Forms
 from models.data.sets import Example, Part, part_of
-from models.network import WIDTH, load_encoder, pool
+from models.encoder import WIDTH
+from models.network import load_encoder, pool
 from models.training.batches import Reader, packed
 from models.training.objective import LONGEST_ARTICLE
 
