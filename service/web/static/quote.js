@@ -1,5 +1,5 @@
 // Words selected in a comment, by mouse, finger or keyboard, become its quote. Without script it is typed or pasted.
-document.addEventListener("selectionchange", () => {
+function takeSelection() {
   const selection = document.getSelection();
   if (selection.isCollapsed || !selection.rangeCount) return;
   const range = selection.getRangeAt(0).cloneRange();
@@ -11,4 +11,7 @@ document.addEventListener("selectionchange", () => {
   const words = range.toString().trim().replace(/\s+/g, " ");
   const quote = card.closest("article").querySelector("[data-quote]");
   if (words && quote) quote.value = words;
-});
+}
+document.addEventListener("selectionchange", takeSelection);
+// Words may have been selected before this script was there to see it.
+takeSelection();
