@@ -60,10 +60,17 @@ class Encoded:
     too_long: bool
 
     @property
+    def pooled(self) -> Array:
+        """Mean (unit length) and maximum over the whole text: (768,); zeros for a text without words."""
+        vectors = np.concatenate([w.vectors for w in self.windows])
+        return Window(np.zeros((len(vectors), 2), np.int64), vectors).pool(
+            np.ones(len(vectors), dtype=np.bool_)
+        )
+
+    @property
     def mean(self) -> Array:
         """The text as one vector of unit length: (384,)."""
-        vectors = np.concatenate([w.vectors for w in self.windows])
-        return unit(vectors.mean(axis=0)) if len(vectors) else np.zeros(WIDTH, dtype=np.float32)
+        return self.pooled[:WIDTH]
 
 
 # Padded ids and mask (batch, tokens) to one vector a token (batch, tokens, 384).

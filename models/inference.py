@@ -14,7 +14,7 @@ from models.echo import Repeat, Source
 from models.encoder import Encoded, Encoder, Window, open_encoder
 from models.labels import HEADS, INSIGHT_HEADS, KIND_HEADS, SPAM_HEADS, TOXICITY_HEADS
 from models.registry import Weights, WeightsError, open_weights
-from models.relevance import Article, Passages, RelevanceModel
+from models.relevance import Article, Likeness, Passages, RelevanceModel
 from models.text import Span, facts, normalise, sentences
 
 __all__ = [
@@ -121,6 +121,9 @@ class Classifier:
             calibration=tuple(Platt(*manifest["calibration"][label]) for label in HEADS),
         )
         self._quote = tensors["quote.weights"]
+        self._likeness = Likeness(
+            weights=tensors["likeness.weights"], offsets=tensors["likeness.offsets"]
+        )
         self._relevance = RelevanceModel(
             weights=tensors["relevance.weights"], offsets=tensors["relevance.offsets"]
         )
@@ -138,7 +141,7 @@ class Classifier:
         """Read an article once; what comes back can be stored."""
         parts = relevance.split_passages(article)
         encoded = self._encoder.encode([normalise(text) for text, _ in parts])
-        vectors = [each.mean for each in encoded]
+        vectors = [self._likeness(each.pooled) for each in encoded]
         return Passages(
             model=self.version,
             article=article,
@@ -166,8 +169,8 @@ class Classifier:
         encoded = self._encoder.encode([*texts, *parents])
         by_parent = dict(zip(parents, encoded[len(texts) :], strict=True))
         for comment, each in zip(comments, encoded, strict=False):
-            parent = by_parent[normalise(comment.parent)].mean if comment.parent else None
-            yield _read(comment, each), parent
+            parent = by_parent[normalise(comment.parent)] if comment.parent else None
+            yield _read(comment, each), self._likeness(parent.pooled) if parent else None
 
     def _score(self, reading: Reading, parent: Array | None, logits: Array, parts: Array) -> Scored:
         comment = reading.comment
@@ -180,10 +183,11 @@ class Classifier:
         label = passage = None
         known = comment.passages
         if known is not None and len(known.vectors):
-            vectors = [_mean_of(reading.encoded, span) for span in reading.sentences]
-            features, passage = relevance.compare(
-                comment.text, reading.encoded.mean, vectors, known, parent
-            )
+            vectors = [
+                self._likeness(_pool_of(reading.encoded, span)) for span in reading.sentences
+            ]
+            whole = self._likeness(reading.encoded.pooled)
+            features, passage = relevance.compare(comment.text, whole, vectors, known, parent)
             judged = self._relevance.judge(features, passage)
             scores["relevance"], label = judged.score, judged.label
             passage = _repeated_passage(reading) or judged.passage
@@ -255,9 +259,9 @@ def _pool(reading: Reading, span: Span) -> Array:
     return window.pool(window.inside(span) & reading.own(window))
 
 
-def _mean_of(encoded: Encoded, span: Span) -> Array:
+def _pool_of(encoded: Encoded, span: Span) -> Array:
     window = max(encoded.windows, key=lambda w: int(w.inside(span).sum()))
-    return window.pool(window.inside(span))[: window.vectors.shape[1]]
+    return window.pool(window.inside(span))
 
 
 def _facts_of(comment: Comment, span: Span) -> Array:

@@ -116,6 +116,7 @@ def answer(question: Question) -> Answer:
         "toxicity": 0.95 if "idiot" in text else 0.03,
         "threat": 0.9 if "find you" in text else 0.01,
         "identity_attack": 0.01,
+        "incoherent": 0.01,
         "echo": echo,
     }
     if question.article is not None:

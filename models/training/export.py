@@ -12,7 +12,7 @@ import json
 import random
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
@@ -32,12 +32,13 @@ from models.data.forms import Forms
 from models.data.sets import Example, Part, part_of
 from models.encoder import open_encoder
 from models.inference import Article, Classifier, Comment, Passages
-from models.labels import HEADS, KIND_HEADS, SPAM_HEADS, TOXICITY_HEADS
-from models.network import convert, encoder_folder, reference, restore
+from models.labels import HEADS, SPAM_HEADS, TOXICITY_HEADS
+from models.network import convert, encoder_folder, load_encoder, reference
 from models.registry import FOLDER, open_weights, write_manifest
 from models.training import finetune
 from models.training.batches import Reader
 from models.training.pairs import fit_relevance
+from models.training.readouts import fit_kinds, fit_likeness, stack_insight, texts_to_read
 from models.training.train import RUN
 
 Array = NDArray[np.float32]
@@ -53,12 +54,17 @@ PARTS = {
 }
 # A suggestion never goes under these: a quiet tuning set must not make the policy nervous.
 LOWEST = 0.5
+SALAD = "salad"
+# Plain comments as what they are: neither word salad nor talk about the site.
+ORDINARY, PLAIN, PLAIN_OF = "ordinary", ("wiki_cat", "youtube_spam", "surge"), 3
+NEITHER = {"incoherent": 0.0, "about_site": 0.0}
 # Sets whose mix of classes is not a made one, for each kind of head. Where all are chosen for being
 # harmful (tweets by slur, posts by earlier flags), a probability would be read as too high.
 CALIBRATED_ON = {
     **dict.fromkeys(SPAM_HEADS, ("youtube_spam", "sms_spam", "insight_rubric", "forms")),
     **dict.fromkeys(TOXICITY_HEADS, ("jigsaw_wiki", "wiki_cat", "insight_rubric", "surge")),
-    **dict.fromkeys(KIND_HEADS, ("insight_rubric", "forms")),
+    "about_site": ("insight_rubric", "forms", ORDINARY),
+    "incoherent": ("insight_rubric", SALAD, ORDINARY),
 }
 RATED = ("insight_rubric",)
 FORMS = 3000
@@ -91,20 +97,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(arguments)
     run = json.loads((asked.run / RUN).read_text())
     examples = tuning_rows(asked.data / "train", run)
-    halved = {k: v.half() for k, v in load_file(asked.run / finetune.TENSORS).items()}
-    save_file(halved, asked.run / REFERENCE)
-    network = restore(asked.run / REFERENCE, finetune.LABELS)
+    network = finetune.load(asked.run)
     convert(network.encoder, asked.run / "encoder.xml", samples(examples))
-    encoder = open_encoder(
-        asked.run / "encoder.xml", encoder_folder() / "tokenizer.json", threads=None
-    )
+    convert(load_encoder(), asked.run / "released.xml")
+    tokenizer = encoder_folder() / "tokenizer.json"
+    encoder = open_encoder(asked.run / "encoder.xml", tokenizer, threads=None)
+    released = open_encoder(asked.run / "released.xml", tokenizer, threads=None)
     rated = [e for e in examples if e.source == "insight_rubric"]
-    weights, offsets = fit_relevance(encoder, rated, seed=run["seed"])
-    tensors = {
-        **network.tensors(),
-        "relevance.weights": torch.from_numpy(weights),
-        "relevance.offsets": torch.from_numpy(offsets),
+    learned = asked.data / "train"
+    stack_insight(network, encoder, rated)
+    fit_kinds(network, encoder, learned, seed=run["seed"], fold=run["fold"])
+    likeness = fit_likeness(encoder, released, texts_to_read(learned, run["fold"]))
+    weights, offsets = fit_relevance(encoder, likeness, rated, seed=run["seed"])
+    halved = {k: v.half().contiguous() for k, v in network.state_dict().items()}
+    save_file(halved, asked.run / REFERENCE)
+    fitted_tensors = {
+        "likeness.weights": likeness.weights,
+        "likeness.offsets": likeness.offsets,
+        "relevance.weights": weights,
+        "relevance.offsets": offsets,
     }
+    tensors = {**network.tensors(), **{k: torch.from_numpy(v) for k, v in fitted_tensors.items()}}
     save_file(tensors, asked.run / "heads.safetensors")
     folder = asked.into / run["version"]
     identity = {label: Platt(1.0, 0.0) for label in HEADS}
@@ -131,7 +144,7 @@ def tuning_rows(folder: Path, run: dict[str, Any]) -> list[Example]:
     """The TUNE part of every set that some head is calibrated on."""
     names = {name for some in CALIBRATED_ON.values() for name in some} | set(RATED)
     examples: list[Example] = []
-    for name in sorted(names - {"forms"}):
+    for name in sorted(names - {"forms", SALAD, ORDINARY}):
         if (folder / f"{name}.jsonl.zst").exists():
             examples += sets.load(folder, name)
     forms = Forms(run["seed"])
@@ -140,7 +153,10 @@ def tuning_rows(folder: Path, run: dict[str, Any]) -> list[Example]:
     kept = [e for e in examples if part_of(e, fold=run["fold"]) is Part.TUNE]
     chance = random.Random(run["seed"])  # noqa: S311 - no secret
     rated = [e for e in kept if e.source == "insight_rubric"]
-    return kept + [salad(e, chance) for e in rated[::SALAD_OF]]
+    kept += [replace(e, source=ORDINARY, labels=NEITHER) for e in kept if e.source in PLAIN][
+        ::PLAIN_OF
+    ]
+    return kept + [replace(salad(e, chance), source=SALAD) for e in rated[::SALAD_OF]]
 
 
 def samples(examples: list[Example]) -> Iterable[dict[str, Tensor]]:

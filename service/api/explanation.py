@@ -32,7 +32,7 @@ class PlaceReply(BaseModel):
 
 
 class WordReply(PlaceReply):
-    """A word, and how far the score's logit falls without it."""
+    """A word, and how far it moves the score's logit."""
 
     weight: float
 

@@ -85,7 +85,7 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Word:
-    """A word, and how far a score's logit falls when nobody sees it."""
+    """A word, and how far it moves a score's logit."""
 
     span: Span
     weight: float

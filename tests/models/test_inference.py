@@ -104,7 +104,7 @@ def test_a_quoted_insult_is_not_the_commenters(score: Score) -> None:
 def test_abuse_behind_a_wall_of_words_is_found(score: Score) -> None:
     calm, hidden = score(FILLER * 40), score(FILLER * 40 + ABUSE)
     assert calm.scores["toxicity"] < 0.3
-    assert hidden.scores["toxicity"] > 0.8
+    assert hidden.scores["toxicity"] > 0.75
 
 
 def test_what_is_too_long_to_be_read_says_so(score: Score) -> None:
