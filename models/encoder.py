@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,8 @@ WINDOW = 256
 STRIDE = 192
 # A comment of 50,000 characters has about 60 windows; what is longer still is for a person.
 MOST_WINDOWS = 80
+# Lengths are rounded up to a multiple of this: a compiled shape is kept for each, and there are to be few.
+STEP = 16
 # Tokens in one batch, padding included: about 60 ms on one core of 2024.
 BUDGET = 4096
 
@@ -58,25 +60,32 @@ class Encoded:
     too_long: bool
 
     @property
+    def pooled(self) -> Array:
+        """Mean (unit length) and maximum over the whole text: (768,); zeros for a text without words."""
+        vectors = np.concatenate([w.vectors for w in self.windows])
+        return Window(np.zeros((len(vectors), 2), np.int64), vectors).pool(
+            np.ones(len(vectors), dtype=np.bool_)
+        )
+
+    @property
     def mean(self) -> Array:
         """The text as one vector of unit length: (384,)."""
-        vectors = np.concatenate([w.vectors for w in self.windows])
-        return unit(vectors.mean(axis=0)) if len(vectors) else np.zeros(WIDTH, dtype=np.float32)
+        return self.pooled[:WIDTH]
+
+
+# Padded ids and mask (batch, tokens) to one vector a token (batch, tokens, 384).
+Run = Callable[[NDArray[np.int64], NDArray[np.int64]], Array]
 
 
 class Encoder:
-    """OpenVINO IR and its tokenizer; may be asked from several threads at once."""
+    """A network behind its tokenizer; may be asked from several threads at once."""
 
-    def __init__(self, model: Path, tokenizer: Path, *, threads: int | None) -> None:
+    def __init__(self, run: Run, tokenizer: Path) -> None:
+        self._run = run
         self._tokenizer = Tokenizer.from_file(str(tokenizer))
         # The stock file cuts at 128 tokens and pads to them.
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        config: dict[str, str] = {"PERFORMANCE_HINT": "LATENCY"}
-        if threads:
-            config["INFERENCE_NUM_THREADS"] = str(threads)
-        self._compiled = openvino.Core().compile_model(str(model), "CPU", config)
-        self._local = threading.local()
 
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
         """Every text, in order; batches are packed by padded tokens, the longest texts together."""
@@ -88,7 +97,7 @@ class Encoder:
             pieces += [(index, ids, offsets) for ids, offsets in cut[:MOST_WINDOWS]]
         found: dict[int, Window] = {}
         for batch in pack([len(ids) for _, ids, _ in pieces]):
-            vectors = self._run([pieces[i][1] for i in batch])
+            vectors = self._run(*_padded([pieces[i][1] for i in batch]))
             for row, i in enumerate(batch):
                 offsets = pieces[i][2]
                 # The first and last token stand for no word.
@@ -98,19 +107,23 @@ class Encoder:
             grouped[index].append(found[i])
         return [Encoded(windows=w, too_long=t) for w, t in zip(grouped, too_long, strict=True)]
 
-    def _run(self, batch: list[list[int]]) -> Array:
-        longest = max(map(len, batch))
-        ids = np.zeros((len(batch), longest), dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for row, tokens in enumerate(batch):
-            ids[row, : len(tokens)] = tokens
-            mask[row, : len(tokens)] = 1
-        request = getattr(self._local, "request", None)
+
+def open_encoder(model: Path, tokenizer: Path, *, threads: int | None) -> Encoder:
+    """OpenVINO IR on the CPU, as it serves."""
+    config: dict[str, str] = {"PERFORMANCE_HINT": "LATENCY"}
+    if threads:
+        config["INFERENCE_NUM_THREADS"] = str(threads)
+    compiled = openvino.Core().compile_model(str(model), "CPU", config)
+    local = threading.local()
+
+    def run(ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Array:
+        request = getattr(local, "request", None)
         if request is None:
-            request = self._local.request = self._compiled.create_infer_request()
+            request = local.request = compiled.create_infer_request()
         request.infer({"input_ids": ids, "attention_mask": mask})
-        vectors: Array = np.array(request.get_output_tensor(0).data, dtype=np.float32)
-        return vectors
+        return np.array(request.get_output_tensor(0).data, dtype=np.float32)
+
+    return Encoder(run, tokenizer)
 
 
 def pack(lengths: Sequence[int]) -> Iterator[list[int]]:
@@ -131,6 +144,16 @@ def unit(vector: Array) -> Array:
     """The vector at length one; zeros stay zeros."""
     length = float(np.linalg.norm(vector))
     return vector / length if length else vector
+
+
+def _padded(batch: list[list[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    longest = -(-max(map(len, batch)) // STEP) * STEP
+    ids = np.zeros((len(batch), longest), dtype=np.int64)
+    mask = np.zeros_like(ids)
+    for row, tokens in enumerate(batch):
+        ids[row, : len(tokens)] = tokens
+        mask[row, : len(tokens)] = 1
+    return ids, mask
 
 
 def _windows(

@@ -8,6 +8,11 @@ from typing import Any
 
 FOLDER = Path(__file__).with_name("weights")
 MANIFEST = "manifest.json"
+# Language → the version that serves it. A second language is one more folder and one more line.
+INDEX = "index.json"
+LANGUAGE = "en"
+# Written about the weights after they were sealed.
+UNSEALED = {MANIFEST, "card.md", "figures.json"}
 NEEDED = {"encoder.xml", "encoder.bin", "heads.safetensors", "tokenizer.json"}
 
 
@@ -33,14 +38,16 @@ def open_weights(folder: Path | None = None) -> Weights:
 
     Raises WeightsError for a missing or altered file.
     """
-    folder = folder or newest()
+    folder = folder or default_folder()
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise WeightsError(f"{folder} holds no {MANIFEST}: get the weights again") from error
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise WeightsError(f"{folder / MANIFEST} cannot be read: get the weights again") from error
-    promises = manifest.get("sha256", {})
+    promises = manifest.get("sha256") if isinstance(manifest, dict) else None
+    if not isinstance(promises, dict):
+        raise WeightsError(f"{folder / MANIFEST} seals nothing: get the weights again")
     if unsealed := NEEDED - set(promises):
         raise WeightsError(
             f"{folder / MANIFEST} does not seal {min(unsealed)}: get the weights again"
@@ -54,17 +61,26 @@ def open_weights(folder: Path | None = None) -> Weights:
     return Weights(folder=folder, manifest=manifest)
 
 
-def newest() -> Path:
-    """The newest version that ships; versions sort by name."""
-    versions = sorted(path.parent for path in FOLDER.glob(f"*/{MANIFEST}"))
-    if not versions:
-        raise WeightsError(f"{FOLDER} holds no weights: get them again")
-    return versions[-1]
+def default_folder(language: str = LANGUAGE) -> Path:
+    """The version that was accepted for a language; raises WeightsError where there is none."""
+    index = FOLDER / INDEX
+    versions = json.loads(index.read_text()) if index.is_file() else {}
+    if language not in versions:
+        raise WeightsError(f"{index} names no weights for {language!r}: get them again")
+    return FOLDER / str(versions[language])
+
+
+def accept(folder: Path) -> None:
+    """Make a version the default of its language; `models.evaluation.gates` says whether it may be."""
+    index = folder.parent / INDEX
+    versions = json.loads(index.read_text()) if index.is_file() else {}
+    versions[open_weights(folder).manifest["language"]] = folder.name
+    index.write_text(json.dumps(versions, indent=1) + "\n")
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Seal a folder: the manifest with the sha256 of every other file in it."""
-    names = sorted(path.name for path in folder.iterdir() if path.name not in {MANIFEST, "card.md"})
+    names = sorted(path.name for path in folder.iterdir() if path.name not in UNSEALED)
     sealed = {**manifest, "sha256": {name: _sha256(folder / name) for name in names}}
     (folder / MANIFEST).write_text(json.dumps(sealed, indent=1) + "\n")
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models.calibration import sigmoid
 from models.echo import Source, split_words
+from models.encoder import unit
 from models.labels import RELEVANCE_LABELS
 from models.text import Span, sentences
 
@@ -87,6 +88,23 @@ def split_passages(article: Article) -> list[tuple[str, Span | None]]:
     if start is not None:
         passages.append((article.text[start:], Span(start, len(article.text.rstrip()))))
     return passages[:MOST_PASSAGES]
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """A linear reading of pooled tokens (768,) as a vector to compare: weights (384, 768), offsets (384,).
+
+    Fine-tuning bends the encoder's own mean towards manner; this reads out what texts are about.
+    """
+
+    weights: Array
+    offsets: Array
+
+    def __call__(self, pooled: Array) -> Array:
+        """A unit vector; zeros for a text without words."""
+        if not pooled.any():
+            return np.zeros(len(self.offsets), dtype=np.float32)
+        return unit(self.weights @ pooled + self.offsets)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -18,6 +19,19 @@ from models.labels import SCORES
 Progress = Callable[[int, int], None]
 # Lines scored together: enough to fill batches of like length.
 CHUNK = 512
+TEXTS = (
+    "text",
+    "article_title",
+    "article_desc",
+    "article_text",
+    "parent_text",
+    "author_name",
+    "language",
+    "title",
+    "description",
+)
+# Half of a pair that UTF-16 needs: no character, and no tokenizer takes it.
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def score_file(
@@ -29,7 +43,7 @@ def score_file(
     `article_title`, `article_desc`, `article_text`, `parent_text`, `author_name`. Raises ValueError
     naming the first line that cannot be read; `out` is then left as it was.
     """
-    known = {row["article_id"]: _article(row) for _, row in _rows(articles)} if articles else {}
+    known = _known(articles) if articles else {}
     total = sum(1 for _ in _lines(source))
     shelf: dict[Article, Passages] = {}
     done = 0
@@ -45,6 +59,16 @@ def score_file(
             progress(done, total)
     os.replace(unfinished, out)
     return done
+
+
+def _known(path: Path) -> dict[str, Article]:
+    found = {}
+    for number, row in _rows(path):
+        if row.get("article_id") is None:
+            raise ValueError(f"line {number} of {path.name}: an article needs an `article_id`")
+        _must_be_text(number, row)
+        found[row["article_id"]] = _article(row)
+    return found
 
 
 def render(comment_id: Any, scored: Scored) -> dict[str, Any]:
@@ -68,6 +92,7 @@ def _comment(
 ) -> Comment:
     if not isinstance(row.get("text"), str) or "id" not in row:
         raise ValueError(f"line {number}: an object with `id` and `text` is needed")
+    _must_be_text(number, row)
     article = known.get(row.get("article_id")) or _article(
         {
             "title": row.get("article_title"),
@@ -84,6 +109,18 @@ def _comment(
         author_name=row.get("author_name"),
         language=row.get("language"),
     )
+
+
+def _must_be_text(number: int, row: dict[str, Any]) -> None:
+    """Raise ValueError for a field that is no text, or holds what no text can."""
+    if not isinstance(row.get("article_id"), str | int | None):
+        raise ValueError(f"line {number}: `article_id` is no name")  # noqa: TRY004 - of the file
+    for name in TEXTS:
+        value = row.get(name)
+        if value is None:
+            continue
+        if not isinstance(value, str) or SURROGATE.search(value):
+            raise ValueError(f"line {number}: `{name}` is no text")
 
 
 def _article(row: dict[str, Any]) -> Article:
@@ -108,8 +145,11 @@ def _lines(path: Path) -> Iterator[str]:
         stream: IO[bytes] = file
         if path.suffix == ".zst":
             stream = zstandard.ZstdDecompressor().stream_reader(file)
-        with io.TextIOWrapper(stream, encoding="utf-8") as lines:
-            yield from (line for line in lines if line.strip())
+        try:
+            with io.TextIOWrapper(stream, encoding="utf-8") as lines:
+                yield from (line for line in lines if line.strip())
+        except (zstandard.ZstdError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path.name} cannot be read: {error}") from error
 
 
 @contextmanager

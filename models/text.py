@@ -1,5 +1,6 @@
 """Text: what training and serving do alike before the network sees a comment."""
 
+import math
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -34,6 +35,10 @@ NAME_BAIT = re.compile(
     r"invest\w*|trad(?:er|ing)|movers|plumb\w+|roofing|repair|cleaning|agency|services?|solutions|cheap|best|buy|online|www|\.com)\b",
     re.IGNORECASE,
 )
+FIRST_PERSON = re.compile(r"\b(?:i|i'm|i've|i'd|my|mine|me|we|our|us)\b", re.IGNORECASE)
+NUMBER = re.compile(r"\d[\d.,]*")
+# A comment of this many words has a `words_log` of 1.
+LONG_WORDS = 150
 
 FACTS = (
     "urls",
@@ -52,7 +57,13 @@ FACTS = (
     "name_has_url",
     "author_url",
     "words_few",
+    "words_log",
+    "numbers",
+    "first_person",
+    "questions",
 )
+# Those that tell how much is said and how, whoever says it: what heads other than spam may look at.
+MANNER = ("words_few", "words_log", "numbers", "first_person", "questions")
 
 
 @dataclass(frozen=True)
@@ -93,7 +104,7 @@ def trim(text: str, span: Span) -> Span:
 
 
 def facts(text: str, author_name: str | None, author_url: str | None) -> NDArray[np.float32]:
-    """What a spam filter sees at a glance; (len(FACTS),), each within 0 and about 2."""
+    """What can be counted at a glance; (len(FACTS),), each within 0 and 2."""
     name = author_name or ""
     letters = sum(letter.isalpha() for letter in text) or 1
     words = WORD.findall(text)
@@ -120,6 +131,10 @@ def facts(text: str, author_name: str | None, author_url: str | None) -> NDArray
         bool(URL.search(name)),
         bool(author_url),
         2.0 if len(words) < 4 else 0.0,
+        math.log1p(len(words)) / math.log1p(LONG_WORDS),
+        len(NUMBER.findall(text)) / 3,
+        10 * len(FIRST_PERSON.findall(text)) / (len(words) + 10),
+        text.count("?") / 2,
     )
     return np.minimum(2.0, np.array(counts, dtype=np.float32))
 

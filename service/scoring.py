@@ -11,16 +11,18 @@ from typing import TypeVar
 
 import structlog
 
-from models import inference, scorefile
+from models import explanation, inference, scorefile
 from models.registry import WeightsError
 from service.errors import Unavailable
 from service.moderation.scores import (
     Answer,
     ArticleText,
+    Explanation,
     Question,
     Repeat,
     ScorerUnavailable,
     Span,
+    Word,
 )
 
 __all__ = ["BatchScorer", "score_file"]
@@ -45,11 +47,20 @@ class Waiting:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unread:
-    """An article whose passages are wanted: by a question, or to be stored."""
+class Wanted:
+    """An explanation that somebody asked for."""
 
-    article: ArticleText
+    labels: Sequence[str]
+    explained: Future[tuple[Explanation, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unread:
+    """What the reading thread does: read an article for a question or for the store, or explain."""
+
+    article: ArticleText | None
     question: Question | None = None
+    wanted: Wanted | None = None
     answer: Future[Answer] | None = None
     stored: Future[tuple[str, bytes]] | None = None
 
@@ -117,6 +128,18 @@ class BatchScorer:
             self._changed.notify_all()
         return answer
 
+    def explain(self, question: Question, labels: Sequence[str]) -> Future[tuple[Explanation, ...]]:
+        """What carried these scores; reckoned beside the batches, so that no verdict waits for it."""
+        explained: Future[tuple[Explanation, ...]] = Future()
+        with self._changed:
+            if not self._refuses(explained):
+                wanted = Wanted(labels=labels, explained=explained)
+                self._unread.append(
+                    Unread(article=question.article, question=question, wanted=wanted)
+                )
+                self._changed.notify_all()
+        return explained
+
     def embed(self, article: ArticleText) -> Future[tuple[str, bytes]]:
         """The model's version and the article's passages; fails with ScorerUnavailable."""
         stored: Future[tuple[str, bytes]] = Future()
@@ -137,10 +160,9 @@ class BatchScorer:
         for one in self._waiting:
             _fail(one.answer, stopping)
         for unread in self._unread:
-            _fail(unread.answer, stopping)
-            _fail(unread.stored, stopping)
+            _refuse(unread, stopping)
 
-    def _refuses(self, future: "Future[Answer] | Future[tuple[str, bytes]]") -> bool:
+    def _refuses(self, future: "Future[T]") -> bool:
         if self.trouble is None and not self._closing:
             return False
         future.set_exception(ScorerUnavailable(self.trouble or "the service is stopping"))
@@ -203,7 +225,7 @@ class BatchScorer:
 
     def _predict(self, batch: Sequence[Waiting]) -> list[Answer]:
         classifier = self._ready()
-        scored = classifier.predict([_as_asked(one) for one in batch])
+        scored = classifier.predict([_as_asked(one.question, one.passages) for one in batch])
         return [_as_answered(classifier, each) for each in scored]
 
     def _read(self) -> None:
@@ -215,20 +237,36 @@ class BatchScorer:
                     return
                 unread = self._unread.popleft()
             try:
-                passages = self._find_passages(unread.article) or self._ready().passages(
-                    _as_read(unread.article)
-                )
+                passages = self._passages(unread.article)
+                if unread.wanted is not None and unread.question is not None:
+                    found = self._explained(unread.question, passages, unread.wanted.labels)
+                    _give(unread.wanted.explained, found)
+                    continue
             except Exception as error:  # noqa: BLE001 - as above
                 log.error("scoring.article_failed", error=type(error).__name__)
-                trouble = ScorerUnavailable("the models failed on this article")
-                _fail(unread.answer, trouble)
-                _fail(unread.stored, trouble)
+                _refuse(unread, ScorerUnavailable("the models failed on this article"))
                 continue
-            self._keep(unread.article, passages)
             self._hand_over(unread, passages)
 
-    def _hand_over(self, unread: Unread, passages: inference.Passages) -> None:
-        if unread.stored is not None:
+    def _passages(self, article: ArticleText | None) -> inference.Passages | None:
+        """An article's passages, from wherever they are; read if nowhere."""
+        if article is None:
+            return None
+        passages = self._find_passages(article)
+        if passages is None:
+            passages = self._ready().passages(_as_read(article))
+            self._keep(article, passages)
+        return passages
+
+    def _explained(
+        self, question: Question, passages: inference.Passages | None, labels: Sequence[str]
+    ) -> tuple[Explanation, ...]:
+        asked = _as_asked(question, passages)
+        found = (explanation.explain(self._ready(), asked, label) for label in labels)
+        return tuple(_as_explained(each) for each in found if each is not None)
+
+    def _hand_over(self, unread: Unread, passages: inference.Passages | None) -> None:
+        if unread.stored is not None and passages is not None:
             _give(unread.stored, (self._ready().version, passages.to_bytes()))
         if unread.question is not None and unread.answer is not None:
             with self._changed:
@@ -271,9 +309,24 @@ def _give(future: "Future[T]", value: T) -> None:
         log.debug("scoring.nobody_waits")
 
 
-def _fail(future: "Future[Answer] | Future[tuple[str, bytes]] | None", error: Exception) -> None:
+def _fail(future: "Future[T] | None", error: Exception) -> None:
     if future is not None and not future.done():
         future.set_exception(error)
+
+
+def _refuse(unread: Unread, error: Exception) -> None:
+    """Whoever waits for this article, or for an explanation, hears why not."""
+    _fail(unread.answer, error)
+    _fail(unread.stored, error)
+    _fail(unread.wanted.explained if unread.wanted else None, error)
+
+
+def _as_explained(found: explanation.Explanation) -> Explanation:
+    return Explanation(
+        label=found.label,
+        sentence=_must(found.sentence),
+        words=tuple(Word(span=_must(word.span), weight=word.weight) for word in found.words),
+    )
 
 
 def _as_read(article: ArticleText) -> inference.Article:
@@ -282,11 +335,10 @@ def _as_read(article: ArticleText) -> inference.Article:
     )
 
 
-def _as_asked(one: Waiting) -> inference.Comment:
-    asked = one.question
+def _as_asked(asked: Question, passages: inference.Passages | None) -> inference.Comment:
     return inference.Comment(
         text=asked.text,
-        passages=one.passages,
+        passages=passages,
         parent=asked.parent,
         author_name=asked.author_name,
         author_url=asked.author_url,

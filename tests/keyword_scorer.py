@@ -3,16 +3,19 @@
 import asyncio
 import re
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 
 from service.errors import Unavailable
 from service.moderation.scores import (
     Answer,
     ArticleText,
+    Explanation,
     Question,
     Repeat,
     ScorerUnavailable,
     Span,
+    Word,
 )
 
 MODEL = "keywords-1"
@@ -61,6 +64,25 @@ class KeywordScorer:
         for future, question in kept:
             future.set_result(answer(question))
 
+    def explain(self, question: Question, labels: Sequence[str]) -> Future[tuple[Explanation, ...]]:
+        future: Future[tuple[Explanation, ...]] = Future()
+        if self.trouble:
+            future.set_exception(ScorerUnavailable(self.trouble))
+            return future
+        found = answer(question).evidence
+        future.set_result(
+            tuple(
+                Explanation(
+                    label=label,
+                    sentence=_first_sentence(question.text),
+                    words=tuple(Word(span=span, weight=1.0) for span in found[label]),
+                )
+                for label in labels
+                if label in found
+            )
+        )
+        return future
+
     def embed(self, article: ArticleText) -> Future[tuple[str, bytes]]:
         future: Future[tuple[str, bytes]] = Future()
         if self.trouble:
@@ -94,6 +116,7 @@ def answer(question: Question) -> Answer:
         "toxicity": 0.95 if "idiot" in text else 0.03,
         "threat": 0.9 if "find you" in text else 0.01,
         "identity_attack": 0.01,
+        "incoherent": 0.01,
         "echo": echo,
     }
     if question.article is not None:

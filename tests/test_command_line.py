@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from models.registry import newest
+from models.registry import default_folder
 from service.app import create_app, start_process, stop_process
 from service.errors import MisconfiguredError
 from service.server import open_socket
@@ -193,8 +193,8 @@ def test_a_database_that_is_not_migrated_is_not_served(run: Run) -> None:
 
 
 def test_altered_weights_are_found_by_the_doctor(run: Run, tmp_path: Path) -> None:
-    folder = tmp_path / newest().name
-    shutil.copytree(newest(), folder)
+    folder = tmp_path / default_folder().name
+    shutil.copytree(default_folder(), folder)
     (folder / "heads.safetensors").write_bytes(b"something else")
     found = run("doctor", POSTBAG_WEIGHTS=str(folder))
     assert found.returncode == 1

@@ -5,10 +5,19 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import zstandard
+
+
+class Part(StrEnum):
+    """What a row is for: no row is for two things."""
+
+    LEARN = "learn"
+    TUNE = "tune"
+    TEST = "test"
 
 
 @dataclass(frozen=True)
@@ -25,10 +34,49 @@ class Example:
     row: dict[str, Any] = field(default_factory=dict)
 
 
-def is_held_out(example: Example) -> bool:
-    """A tenth of the articles (of the texts, where there are none) that only evaluation may see."""
-    digest = hashlib.sha256(f"{example.source}/{example.group}".encode()).digest()
-    return example.source != "spam_forms" and digest[0] % 10 == 0
+# Sets of the same texts under the same articles fall into the same parts.
+FAMILIES = {
+    "nyt_rfd": "rfd",
+    "insight_rubric": "rfd",
+    "ukpconvarg_rank": "ukp",
+    "ukpconvarg_pairs": "ukp",
+}
+FOLDS = 8
+# The dev part of the rated comments has twelve debates: too few to calibrate on.
+TUNED_ON_MORE = ("rfd",)
+
+
+def part_of(example: Example, *, fold: int = 0) -> Part | None:
+    """What an example is for when `fold` of the FOLDS is the test: whole articles stay together.
+
+    None for a comment that was shown under one article and belongs to another, when the two are for
+    different things: then it is for neither.
+    """
+    parts = {_part(example, group, fold) for group in _groups(example)}
+    return parts.pop() if len(parts) == 1 else None
+
+
+def home_part(example: Example, *, fold: int = 0) -> Part:
+    """What the article is for that a comment was written under, wherever it was shown to a rater."""
+    return _part(example, str(example.row.get("x_true_article") or example.group), fold)
+
+
+def _groups(example: Example) -> set[str]:
+    return {example.group, str(example.row.get("x_true_article") or example.group)}
+
+
+def _part(example: Example, group: str, fold: int) -> Part:
+    family = FAMILIES.get(example.source, example.source)
+    digest = hashlib.sha256(f"{family}/{group}".encode()).digest()
+    if family.startswith("forms"):
+        # Written for training: whole forms are kept for tuning, none for the test.
+        form = hashlib.sha256(f"{group}/{example.row['form']}".encode()).digest()
+        return Part.LEARN if form[0] % 10 else Part.TUNE
+    if digest[0] % FOLDS == fold:
+        return Part.TEST
+    if example.split == "dev" or (family in TUNED_ON_MORE and digest[1] % 10 == 0):
+        return Part.TUNE
+    return Part.LEARN
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -39,7 +87,7 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
             yield from map(json.loads, lines)
 
 
-# Set → how its columns become our labels. Columns that are null stay absent.
+# A set's column → our label. Columns that are null stay absent.
 COLUMNS = {
     "toxic": "toxicity",
     "severe_toxic": "severe_toxic",
@@ -49,6 +97,25 @@ COLUMNS = {
     "identity_attack": "identity_attack",
     "spam": "spam",
 }
+# Emotions that a comment may carry: they teach the encoder manner, and are not served.
+EMOTIONS = (
+    "admiration",
+    "amusement",
+    "anger",
+    "annoyance",
+    "approval",
+    "caring",
+    "confusion",
+    "curiosity",
+    "disappointment",
+    "disapproval",
+    "disgust",
+    "gratitude",
+    "realization",
+    "sadness",
+    "surprise",
+    "neutral",
+)
 
 
 def load(folder: Path, name: str, *, most: int | None = None) -> list[Example]:
@@ -57,37 +124,53 @@ def load(folder: Path, name: str, *, most: int | None = None) -> list[Example]:
     if most is not None and len(rows) > most:
         step = len(rows) / most
         rows = [rows[int(i * step)] for i in range(most)]
-    examples = []
-    for row in rows:
-        # Text that somebody lower-cased and stripped leaks its label by its form alone.
-        if row.get("x_text_form", "raw") != "raw":
-            continue
-        labels = {
-            ours: float(row[theirs])
-            for theirs, ours in COLUMNS.items()
-            if row.get(theirs) is not None
-        }
-        labels |= _insight(row) if name == "insight_rubric" else {}
-        examples.append(
-            Example(
-                text=row["text"],
-                labels=labels,
-                source=name,
-                group=str(row.get("article_id") or row["id"]),
-                split=row["split"],
-                row=row,
-            )
+    return [
+        Example(
+            text=row["text"],
+            labels=_labels(name, row),
+            source=name,
+            group=str(row.get("article_id") or row["id"]),
+            split=row["split"],
+            row=row,
         )
-    return examples
+        for row in rows
+    ]
 
 
-def _insight(row: dict[str, Any]) -> dict[str, float]:
-    if row["x_hard_negative"]:
-        return {}  # its insight was capped because it stands under the wrong debate
-    return {
-        "insight": float(row["x_insight"] >= 3),
-        "experience": float(row["personal_story"]),
-        "reasons": float(row["x_reason"] >= 1),
-        "novelty": float(row["x_new"] >= 0.5),
-        "spam": float("spam" in row["x_flags"]),
+def _labels(name: str, row: dict[str, Any]) -> dict[str, float]:
+    labels = {
+        ours: float(row[theirs]) for theirs, ours in COLUMNS.items() if row.get(theirs) is not None
     }
+    if name == "civil_spans":
+        labels["toxicity"] = float(row["toxic_score"])  # the share of raters, not their vote
+    if name == "ukpconvarg_rank":
+        labels["convincing"] = float(row["constructive_score"])
+    if name == "goemotions":
+        labels |= {f"emotion_{each}": float(row[f"x_{each}"]) for each in EMOTIONS}
+    return labels | (_rated(row) if name == "insight_rubric" else {})
+
+
+def _rated(row: dict[str, Any]) -> dict[str, float]:
+    """The rubric's ratings; a comment under a wrong article was rated for that place, not for itself."""
+    flags = row["x_flags"]
+    labels = {
+        "toxicity": float(row["x_civil"] < 0.5),
+        "identity_attack": float("identity_attack" in flags),
+        "spam": float("spam" in flags),
+        "experience": float(row["personal_story"]),
+        "incoherent": float("incoherent" in flags),
+        "about_site": float("meta" in flags),
+    }
+    if row["x_hard_negative"]:
+        return labels
+    steps = {f"insight_{step}": float(row["x_insight"] >= step) for step in (1, 2, 4)}
+    return (
+        labels
+        | steps
+        | {
+            "insight": float(row["x_insight"] >= 3),
+            "reasons": float(row["x_reason"] >= 1),
+            "evidence": float(row["x_reason"] >= 2),
+            "novelty": float(row["x_new"] >= 0.5),
+        }
+    )

@@ -1,22 +1,23 @@
 """Pairs: comments beside true and false articles, and the ordinal relevance model fitted on them."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from models.data.sets import Example, is_held_out, load
+from models.data.sets import Example
 from models.echo import Source
 from models.encoder import Encoder
-from models.relevance import FEATURES, Article, Passages, compare, split_passages
+from models.relevance import FEATURES, Article, Likeness, Passages, compare, split_passages
 from models.text import normalise, sentences
 
 Array = NDArray[np.float32]
 # A comment beside the nearest other debate is hard; it is weighted like one that a rater saw.
 NEAREST = 3
+# Two in three pairs are made: counted in full, they would make relevance look rarer than it is.
+MADE_COUNTS = 0.1
 
 
 @dataclass(frozen=True)
@@ -27,29 +28,35 @@ class Pair:
     article_id: str
     rating: float
 
+    @property
+    def is_rated(self) -> bool:
+        """Whether a rater saw them together; else the comment was put beside another article."""
+        return self.article_id == str(self.example.row["article_id"])
+
 
 def fit_relevance(
-    encoder: Encoder, folder: Path, *, seed: int, negatives: int
+    encoder: Encoder, likeness: Likeness, rated: list[Example], *, seed: int, negatives: int = 2
 ) -> tuple[Array, Array]:
-    """Weights (3, features) and offsets (3,) of P(rating >= 1), P(>= 2), P(>= 3)."""
-    rated = load(folder, "insight_rubric")
-    examples = [e for e in rated if e.split == "train" and not is_held_out(e)]
-    passages = read_articles(encoder, examples)
-    pairs = make_pairs(examples, passages, seed=seed, negatives=negatives)
+    """Weights (3, features) and offsets (3,) of P(rating >= 1), P(>= 2), P(>= 3), on rows the encoder did not learn from."""
+    passages = read_articles(encoder, likeness, rated)
+    pairs = make_pairs(rated, passages, seed=seed, negatives=negatives)
     pairs += shortened(pairs, seed=seed)
-    features = pair_features(encoder, pairs, passages)
+    features = pair_features(encoder, likeness, pairs, passages)
     ratings = np.array([pair.rating for pair in pairs])
+    counts = [1.0 if pair.is_rated else MADE_COUNTS for pair in pairs]
     weights, offsets = [], []
     for step in (1, 2, 3):
         model = LogisticRegression(C=10.0, max_iter=1000)
-        model.fit(features, ratings >= step - 0.25)
+        model.fit(features, ratings >= step - 0.25, sample_weight=counts)
         weights.append(model.coef_[0])
         offsets.append(model.intercept_[0])
     print("relevance", len(pairs), "pairs", dict(zip(FEATURES, weights[1].round(2), strict=True)))
     return np.array(weights, dtype=np.float32), np.array(offsets, dtype=np.float32)
 
 
-def read_articles(encoder: Encoder, examples: list[Example]) -> dict[str, Passages]:
+def read_articles(
+    encoder: Encoder, likeness: Likeness, examples: list[Example]
+) -> dict[str, Passages]:
     """Title and description of every article that the examples stand under, read."""
     found: dict[str, dict[str, Any]] = {e.row["article_id"]: e.row for e in examples}
     read = {}
@@ -61,7 +68,7 @@ def read_articles(encoder: Encoder, examples: list[Example]) -> dict[str, Passag
             model="training",
             article=article,
             spans=[span for _, span in parts],
-            vectors=np.stack([each.mean for each in encoded]),
+            vectors=np.stack([likeness(each.pooled) for each in encoded]),
             source=Source("", "article"),
         )
     return read
@@ -108,7 +115,9 @@ def shortened(pairs: list[Pair], *, seed: int) -> list[Pair]:
     return found
 
 
-def pair_features(encoder: Encoder, pairs: list[Pair], passages: dict[str, Passages]) -> Array:
+def pair_features(
+    encoder: Encoder, likeness: Likeness, pairs: list[Pair], passages: dict[str, Passages]
+) -> Array:
     """(pairs, features), each comment encoded once."""
     texts = sorted({pair.example.text for pair in pairs})
     encoded = dict(zip(texts, encoder.encode([normalise(t) for t in texts]), strict=True))
@@ -118,7 +127,8 @@ def pair_features(encoder: Encoder, pairs: list[Pair], passages: dict[str, Passa
         vectors = []
         for span in sentences(text):
             window = max(encoded[text].windows, key=lambda w, s=span: int(w.inside(s).sum()))  # type: ignore[misc]
-            vectors.append(window.pool(window.inside(span))[: window.vectors.shape[1]])
-        features, _ = compare(text, encoded[text].mean, vectors, passages[pair.article_id], None)
+            vectors.append(likeness(window.pool(window.inside(span))))
+        whole = likeness(encoded[text].pooled)
+        features, _ = compare(text, whole, vectors, passages[pair.article_id], None)
         rows.append(features)
     return np.stack(rows)

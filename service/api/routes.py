@@ -2,7 +2,7 @@
 
 from starlette.routing import Route
 
-from service.api import articles, block, comments, feed, picks, review, schemas, score
+from service.api import articles, block, comments, explanation, feed, picks, review, schemas, score
 from service.api.comments import receiving_endpoint
 from service.api.endpoint import Nothing, json_endpoint
 from service.storage.tables import Scope
@@ -21,6 +21,7 @@ ROUTES = [
     Route(COMMENT, json_endpoint(comments.withdraw, permission=INGEST, body=Nothing, query=Nothing, writes=True), methods=["DELETE"]),
 
     Route(COMMENT + "/decisions", json_endpoint(review.decide, permission=MODERATE, body=schemas.DecisionBody, query=Nothing, writes=True), methods=["POST"]),
+    Route(COMMENT + "/explanation", explanation.explain, methods=["GET"]),
     Route("/queue", json_endpoint(review.next_page, permission=MODERATE, body=Nothing, query=schemas.PageQuery, writes=False), methods=["GET"]),
     Route("/queue/claim", json_endpoint(review.claim, permission=MODERATE, body=schemas.ClaimBody, query=Nothing, writes=True), methods=["POST"]),
 

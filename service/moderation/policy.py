@@ -57,7 +57,10 @@ JUDGED_BY = {
     Reason.ABUSIVE: "toxicity",
     Reason.THREAT: "threat",
     Reason.HATEFUL: "identity_attack",
+    Reason.INCOHERENT: "incoherent",
 }
+# Talk about the site or its moderation is not off topic: whoever runs the site wants to read it.
+ABOUT_SITE = 0.5
 # Where neither the site nor the model's test data name a threshold.
 CAUTIOUS_THRESHOLD = 0.8
 # How much harm a reason stands for when the queue is put in order; weights, not probabilities.
@@ -67,6 +70,7 @@ HARM = {
     Reason.ABUSIVE: 2.0,
     Reason.SPAM: 1.0,
     Reason.OFF_TOPIC: 0.7,
+    Reason.INCOHERENT: 0.5,
 }
 HARM_OF_OTHERS = 0.5
 
@@ -186,6 +190,8 @@ def decide(answer: Answer, facts: Facts, policy: Policy) -> Ruling:
         score = _severity(code, answer.scores.get(label))
         if score is None:
             not_judged.append(code)
+            continue
+        if code is Reason.OFF_TOPIC and answer.scores.get("about_site", 0.0) >= ABOUT_SITE:
             continue
         threshold = policy.hold.get(code, answer.thresholds.get(code, CAUTIOUS_THRESHOLD))
         because = Because(

@@ -83,6 +83,23 @@ class Answer:
         return self.scores.get("echo", 0.0)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Word:
+    """A word, and how far it moves a score's logit."""
+
+    span: Span
+    weight: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """The sentence that speaks most for a score, and its weightiest words."""
+
+    label: str
+    sentence: Span
+    words: tuple[Word, ...]
+
+
 class Scorer(Protocol):
     """Whoever answers questions: in this process, or elsewhere."""
 
@@ -100,6 +117,9 @@ class Scorer(Protocol):
 
     def ask(self, question: Question) -> Future[Answer]:
         """Answer soon, together with whatever else is in flight; fails with ScorerUnavailable."""
+
+    def explain(self, question: Question, labels: Sequence[str]) -> Future[tuple[Explanation, ...]]:
+        """What carried these scores, for those that a sentence carries; fails with ScorerUnavailable."""
 
     def embed(self, article: ArticleText) -> Future[tuple[str, bytes]]:
         """The model's version and the article's passages, ready to be stored."""

@@ -48,6 +48,8 @@ SCORES = {
     "identity_attack": "Attack on a group",
     "insight": "Insight",
     "echo": "Article's words",
+    "incoherent": "Word salad",
+    "about_site": "About the site",
 }
 
 # What marked words are, in the text of a comment.

@@ -4,13 +4,10 @@ import subprocess
 import sys
 
 import pytest
-import torch
-from tokenizers import Tokenizer
 
-from models.encoder import Encoder, unit
 from models.inference import Article, Classifier, Comment, Passages
-from models.labels import INSIGHT_HEADS, SCORES, SPAM_HEADS, TOXICITY_HEADS
-from models.network import encoder_folder, load_encoder
+from models.labels import INSIGHT_HEADS, KIND_HEADS, SCORES, SPAM_HEADS, TOXICITY_HEADS
+from models.network import reference, restore
 from models.registry import open_weights
 from tests.models.conftest import ARTICLE, Score
 
@@ -61,7 +58,7 @@ def test_a_topic_word_alone_is_neither_spam_nor_abuse(
 
 def test_a_score_without_ground_is_absent(score: Score) -> None:
     without = score(HONEST, article=False)
-    assert set(without.scores) == {*SPAM_HEADS, *TOXICITY_HEADS, *INSIGHT_HEADS}
+    assert set(without.scores) == {*SPAM_HEADS, *TOXICITY_HEADS, *INSIGHT_HEADS, *KIND_HEADS}
     assert (without.relevance_label, without.passage) == (None, None)
     assert set(score(HONEST).scores) == set(SCORES)
 
@@ -107,7 +104,7 @@ def test_a_quoted_insult_is_not_the_commenters(score: Score) -> None:
 def test_abuse_behind_a_wall_of_words_is_found(score: Score) -> None:
     calm, hidden = score(FILLER * 40), score(FILLER * 40 + ABUSE)
     assert calm.scores["toxicity"] < 0.3
-    assert hidden.scores["toxicity"] > 0.8
+    assert hidden.scores["toxicity"] > 0.75
 
 
 def test_what_is_too_long_to_be_read_says_so(score: Score) -> None:
@@ -164,16 +161,14 @@ def test_serving_imports_neither_torch_nor_transformers_nor_telemetry() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_served_encoder_agrees_with_torch() -> None:
-    """8-bit weights on OpenVINO against the same network in torch."""
-    folder = open_weights().folder
-    served = Encoder(folder / "encoder.xml", folder / "tokenizer.json", threads=1)
-    tokenizer = Tokenizer.from_file(str(encoder_folder() / "tokenizer.json"))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    network = load_encoder()
-    for text in (HONEST, SPAM, ABUSE):
-        ids = torch.tensor([tokenizer.encode(text).ids])
-        with torch.no_grad():
-            tokens = network(ids, torch.ones_like(ids))[0, 1:-1].numpy()
-        assert float(unit(tokens.mean(axis=0)) @ served.encode([text])[0].mean) > 0.99
+def test_the_served_network_agrees_with_the_one_in_torch() -> None:
+    """8 bits on OpenVINO against the network that was trained, in scores and not only in vectors."""
+    weights = open_weights()
+    network = restore(weights.folder / "reference.safetensors", weights.manifest["labels"])
+    torch_one = Classifier(weights, reference(network))
+    served = Classifier.load(threads=1)
+    comments = [Comment(text=text) for text in (HONEST, SPAM, ABUSE, FILLER, f"{FILLER} {SPAM}")]
+    for one, other in zip(served.predict(comments), torch_one.predict(comments), strict=True):
+        changes = [abs(one.scores[label] - other.scores[label]) for label in one.scores]
+        assert max(changes) < 0.15
+        assert sum(changes) / len(changes) < 0.03

@@ -68,7 +68,20 @@ def test_lines_are_scored_in_order_and_joined_to_their_articles(
     assert COMMENT[quote["start"] : quote["end"]] == COMMENT
 
 
-@pytest.mark.parametrize("line", ["{", "[]", '{"id": 1}', '{"text": "x"}', '{"id": 1, "text": 2}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{",
+        "[]",
+        '{"id": 1}',
+        '{"text": "x"}',
+        '{"id": 1, "text": 2}',
+        '{"id": 1, "text": "\\ud800"}',
+        '{"id": 1, "text": "x", "author_name": 3}',
+        '{"id": 1, "text": "x", "article_id": []}',
+        '{"id": 1, "text": "x", "parent_text": {}}',
+    ],
+)
 def test_a_wrong_line_is_named_and_the_old_answer_stays(
     tmp_path: Path, classifier: Classifier, line: str
 ) -> None:
@@ -79,3 +92,16 @@ def test_a_wrong_line_is_named_and_the_old_answer_stays(
         run(source, out, classifier)
     assert out.read_text() == "as it was"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl"]
+
+
+def test_what_cannot_be_unpacked_and_articles_without_a_name_are_said(
+    tmp_path: Path, classifier: Classifier
+) -> None:
+    source = tmp_path / "in.jsonl.zst"
+    source.write_bytes(b"no zstd at all")
+    with pytest.raises(ValueError, match=r"in\.jsonl\.zst"):
+        run(source, tmp_path / "out.jsonl", classifier)
+    fine = write(tmp_path / "fine.jsonl", [{"id": 1, "text": "x"}])
+    articles = write(tmp_path / "articles.jsonl", [{"title": "Nameless"}])
+    with pytest.raises(ValueError, match="article_id"):
+        run(fine, tmp_path / "out.jsonl", classifier, articles)

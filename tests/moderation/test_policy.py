@@ -19,7 +19,14 @@ from service.moderation.policy import (
 )
 from service.moderation.scores import Answer, Repeat, Span
 
-CALM = {"spam": 0.1, "relevance": 0.9, "toxicity": 0.1, "threat": 0.0, "identity_attack": 0.0}
+CALM = {
+    "spam": 0.1,
+    "relevance": 0.9,
+    "toxicity": 0.1,
+    "threat": 0.0,
+    "identity_attack": 0.0,
+    "incoherent": 0.0,
+}
 FACTS = Facts(length=100)
 
 
@@ -152,3 +159,14 @@ def test_a_policy_survives_its_row() -> None:
     body = {"hold": {"spam": 0.4}, "reject": {"spam": 0.99}, "hold_echoes": True}
     kept = policy(**body)
     assert from_body(1, kept.to_body()) == kept
+
+
+def test_talk_about_the_site_is_not_off_topic() -> None:
+    ruling = decide(answer({"relevance": 0.01, "about_site": 0.9}), FACTS, policy())
+    assert ruling.action is Action.APPROVE
+    assert decide(answer({"relevance": 0.01, "about_site": 0.1}), FACTS, policy()).reasons
+
+
+def test_word_salad_is_held() -> None:
+    ruling = decide(answer({"incoherent": 0.95}), FACTS, policy())
+    assert [because.code for because in ruling.reasons] == [Reason.INCOHERENT]

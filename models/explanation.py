@@ -1,0 +1,75 @@
+"""Explanation: the words of a sentence that carry a score, found by covering them and by showing them alone.
+
+Of two insults in a sentence, covering one leaves the other and changes little; shown alone, each speaks for itself. The
+mean of both effects is the first and the last term of a word's Shapley value.
+"""
+
+from dataclasses import dataclass
+
+from models.inference import Classifier, Comment
+from models.labels import HEADS
+from models.text import WORD, Span
+
+# A sentence of more words is explained by its first ones; each costs two short passes.
+MOST_WORDS = 60
+MOST_SHOWN = 8
+# Shown are words that matter at least this much of what the weightiest does.
+SHARE_OF_STRONGEST = 0.25
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word, and how far it moves the score's logit."""
+
+    span: Span
+    weight: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The sentence that speaks most for a score, and its weightiest words in order of the text."""
+
+    label: str
+    sentence: Span
+    words: tuple[Word, ...]
+
+
+def explain(classifier: Classifier, comment: Comment, label: str) -> Explanation | None:
+    """Why `label` scored as it did; None for a score that no sentence carries (relevance, insight, echo)."""
+    [scored] = classifier.predict([comment])
+    sentences = scored.evidence.get(label)
+    if not sentences:
+        return None
+    sentence = sentences[0]
+    text = comment.text[sentence.start : sentence.end]
+    spans = [Span(m.start(), m.end()) for m in WORD.finditer(text)][:MOST_WORDS]
+    covered = [_covered(text, span) for span in spans]
+    alone = [text[span.start : span.end] for span in spans]
+    texts = [text, "", *covered, *alone]
+    logits = classifier.logits(
+        [
+            Comment(text=each, author_name=comment.author_name, author_url=comment.author_url)
+            for each in texts
+        ]
+    )[:, HEADS.index(label)]
+    whole, nothing = logits[:2]
+    without, only = logits[2 : 2 + len(spans)], logits[2 + len(spans) :]
+    falls = [float(fall) for fall in ((whole - without) + (only - nothing)) / 2]
+    least = SHARE_OF_STRONGEST * max(falls, default=0.0)
+    weighty = sorted((i for i, fall in enumerate(falls) if fall > 0), key=lambda i: -falls[i])
+    shown = sorted(i for i in weighty[:MOST_SHOWN] if falls[i] >= least)
+    return Explanation(
+        label=label,
+        sentence=sentence,
+        words=tuple(
+            Word(
+                Span(sentence.start + spans[i].start, sentence.start + spans[i].end),
+                round(falls[i], 4),
+            )
+            for i in shown
+        ),
+    )
+
+
+def _covered(text: str, span: Span) -> str:
+    return text[: span.start] + " " * (span.end - span.start) + text[span.end :]

@@ -1,0 +1,128 @@
+"""Explanation: the sentence and the words that carried each reason; reckoned when asked for."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.api import endpoint
+from service.api.endpoint import Nothing, Reply
+from service.api.problems import render_problem
+from service.api.score import LONGEST_WAIT_S
+from service.errors import Conflict, ServiceError
+from service.moderation import judging, reading
+from service.moderation.judging import Task
+from service.moderation.policy import JUDGED_BY, Reason
+from service.moderation.scores import Explanation, ScorerUnavailable, Span
+from service.process import State
+from service.storage.tables import Scope
+
+
+class PlaceReply(BaseModel):
+    """A stretch of the comment, in code points and in UTF-16 code units; ends are exclusive."""
+
+    start: int
+    end: int
+    utf16_start: int
+    utf16_end: int
+
+
+class WordReply(PlaceReply):
+    """A word, and how far it moves the score's logit."""
+
+    weight: float
+
+
+class ReasonReply(BaseModel):
+    """A reason with what carried it."""
+
+    code: Reason
+    score: str
+    sentence: PlaceReply
+    words: list[WordReply]
+
+
+class ExplanationReply(BaseModel):
+    """Why a comment is held: reasons that rest on a sentence. Off topic rests on the whole."""
+
+    id: str
+    revision: int
+    model: str | None
+    reasons: list[ReasonReply]
+
+
+async def explain(request: Request[State]) -> Response:
+    """The sentence and the words behind each reason of the present verdict."""
+    process = request.state["process"]
+    raw = await request.body()
+
+    def ask() -> tuple[str, Task, list[Reason], Future[tuple[Explanation, ...]]]:
+        call = endpoint.check(
+            process, request, raw, permission=Scope.MODERATE, body=Nothing, query=Nothing
+        )
+        process.scorer.make_room(promised=len(process.background))
+        comment_id = call.path["comment_id"]
+        task, codes = process.database.read(lambda s: _asked(s, call.site_id, comment_id))
+        labels = [JUDGED_BY[code] for code in codes]
+        return comment_id, task, codes, process.scorer.explain(task.question, labels)
+
+    try:
+        comment_id, task, codes, explaining = await process.in_thread(ask)
+        found = await asyncio.wait_for(asyncio.wrap_future(explaining), LONGEST_WAIT_S)
+    except ServiceError as error:
+        return render_problem(error, request)
+    except TimeoutError:
+        return render_problem(ScorerUnavailable("the models took too long"), request)
+    body = ExplanationReply(
+        id=comment_id,
+        revision=task.revision,
+        model=process.scorer.model,
+        reasons=_reasons(task.question.text, codes, found),
+    )
+    return endpoint.render(Reply(body=body))
+
+
+explain.permission = Scope.MODERATE  # type: ignore[attr-defined] # a test walks the routes
+
+
+def _asked(session: Session, site_id: int, comment_id: str) -> tuple[Task, list[Reason]]:
+    view = reading.get(session, site_id, comment_id)
+    task = judging.find_task(session, view.row_id)
+    if task is None:
+        raise Conflict("a withdrawn comment is not explained", code="wrong_state")
+    codes = [because.code for because in view.reasons if because.code in JUDGED_BY]
+    return task, codes
+
+
+def _reasons(text: str, codes: Sequence[Reason], found: Sequence[Explanation]) -> list[ReasonReply]:
+    by_label = {each.label: each for each in found}
+    return [
+        ReasonReply(
+            code=code,
+            score=explained.label,
+            sentence=PlaceReply(**_place(text, explained.sentence)),
+            words=[
+                WordReply(**_place(text, word.span), weight=word.weight) for word in explained.words
+            ],
+        )
+        for code in codes
+        if (explained := by_label.get(JUDGED_BY[code]))
+    ]
+
+
+def _place(text: str, span: Span) -> dict[str, int]:
+    before = _utf16(text[: span.start])
+    return {
+        "start": span.start,
+        "end": span.end,
+        "utf16_start": before,
+        "utf16_end": before + _utf16(text[span.start : span.end]),
+    }
+
+
+def _utf16(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
