@@ -10,7 +10,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Platt:
-    """p = sigmoid(slope * logit + offset), fitted on rows that the head did not learn from."""
+    """p = sigmoid(slope * logit + offset), fitted on rows that the network did not learn from."""
 
     slope: float
     offset: float

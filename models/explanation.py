@@ -4,14 +4,16 @@ Of two insults in a sentence, covering one leaves the other and changes little; 
 mean of both effects is the first and the last term of a word's Shapley value.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.inference import Classifier, Comment
 from models.labels import HEADS
 from models.text import WORD, Span
 
-# A sentence of more words is explained by its first ones; each costs two short passes.
+# A longer sentence is explained by its beginning: every word costs two passes over it.
 MOST_WORDS = 60
+LONGEST = 600
 MOST_SHOWN = 8
 # Shown are words that matter at least this much of what the weightiest does.
 SHARE_OF_STRONGEST = 0.25
@@ -34,37 +36,44 @@ class Explanation:
     words: tuple[Word, ...]
 
 
-def explain(classifier: Classifier, comment: Comment, label: str) -> Explanation | None:
-    """Why `label` scored as it did; None for a score that no sentence carries (relevance, insight, echo)."""
+def explain(
+    classifier: Classifier, comment: Comment, labels: Sequence[str]
+) -> tuple[Explanation, ...]:
+    """Why each label scored as it did; nothing for one that no sentence carries (relevance, insight, echo)."""
     [scored] = classifier.predict([comment])
-    sentences = scored.evidence.get(label)
-    if not sentences:
-        return None
-    sentence = sentences[0]
-    text = comment.text[sentence.start : sentence.end]
+    found = [
+        _carried(classifier, comment, label, scored.evidence[label][0])
+        for label in labels
+        if scored.evidence.get(label)
+    ]
+    return tuple(found)
+
+
+def _carried(classifier: Classifier, comment: Comment, label: str, sentence: Span) -> Explanation:
+    end = min(sentence.end, sentence.start + LONGEST)
+    text = comment.text[sentence.start : end]
     spans = [Span(m.start(), m.end()) for m in WORD.finditer(text)][:MOST_WORDS]
     covered = [_covered(text, span) for span in spans]
     alone = [text[span.start : span.end] for span in spans]
-    texts = [text, "", *covered, *alone]
     logits = classifier.logits(
         [
             Comment(text=each, author_name=comment.author_name, author_url=comment.author_url)
-            for each in texts
+            for each in (text, "", *covered, *alone)
         ]
     )[:, HEADS.index(label)]
     whole, nothing = logits[:2]
     without, only = logits[2 : 2 + len(spans)], logits[2 + len(spans) :]
-    falls = [float(fall) for fall in ((whole - without) + (only - nothing)) / 2]
-    least = SHARE_OF_STRONGEST * max(falls, default=0.0)
-    weighty = sorted((i for i, fall in enumerate(falls) if fall > 0), key=lambda i: -falls[i])
-    shown = sorted(i for i in weighty[:MOST_SHOWN] if falls[i] >= least)
+    moves = [float(move) for move in ((whole - without) + (only - nothing)) / 2]
+    least = SHARE_OF_STRONGEST * max(moves, default=0.0)
+    weighty = sorted((i for i, move in enumerate(moves) if move > 0), key=lambda i: -moves[i])
+    shown = sorted(i for i in weighty[:MOST_SHOWN] if moves[i] >= least)
     return Explanation(
         label=label,
         sentence=sentence,
         words=tuple(
             Word(
                 Span(sentence.start + spans[i].start, sentence.start + spans[i].end),
-                round(falls[i], 4),
+                round(moves[i], 4),
             )
             for i in shown
         ),

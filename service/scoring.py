@@ -35,6 +35,8 @@ LARGEST_BATCH = 64
 # Articles whose passages stay in memory; a passage set of a long article is about 200 kB.
 ARTICLES_AT_HAND = 256
 CLOSING_TAKES_S = 10
+# Explanations that may wait: each takes a good part of a second.
+MOST_WANTED = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,17 +52,17 @@ class Waiting:
 class Wanted:
     """An explanation that somebody asked for."""
 
+    question: Question
     labels: Sequence[str]
     explained: Future[tuple[Explanation, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unread:
-    """What the reading thread does: read an article for a question or for the store, or explain."""
+    """An article whose passages are wanted: by a question, or to be stored."""
 
-    article: ArticleText | None
+    article: ArticleText
     question: Question | None = None
-    wanted: Wanted | None = None
     answer: Future[Answer] | None = None
     stored: Future[tuple[str, bytes]] | None = None
 
@@ -76,6 +78,7 @@ class BatchScorer:
         self._queue = queue
         self._waiting: deque[Waiting] = deque()
         self._unread: deque[Unread] = deque()
+        self._wanted: deque[Wanted] = deque()
         self._at_hand: OrderedDict[int, inference.Passages] = OrderedDict()
         self._changed = threading.Condition()
         self._closing = False
@@ -90,6 +93,7 @@ class BatchScorer:
         self._threads = [
             threading.Thread(target=self._score, name="scorer", daemon=True),
             threading.Thread(target=self._read, name="scorer-articles", daemon=True),
+            threading.Thread(target=self._explain, name="scorer-explanations", daemon=True),
         ]
         for thread in self._threads:
             thread.start()
@@ -129,14 +133,15 @@ class BatchScorer:
         return answer
 
     def explain(self, question: Question, labels: Sequence[str]) -> Future[tuple[Explanation, ...]]:
-        """What carried these scores; reckoned beside the batches, so that no verdict waits for it."""
+        """What carried these scores; reckoned apart, so that no verdict waits for it."""
         explained: Future[tuple[Explanation, ...]] = Future()
         with self._changed:
-            if not self._refuses(explained):
-                wanted = Wanted(labels=labels, explained=explained)
-                self._unread.append(
-                    Unread(article=question.article, question=question, wanted=wanted)
+            if len(self._wanted) >= MOST_WANTED:
+                explained.set_exception(
+                    Unavailable("too many explanations are asked for", code="queue_full")
                 )
+            elif not self._refuses(explained):
+                self._wanted.append(Wanted(question=question, labels=labels, explained=explained))
                 self._changed.notify_all()
         return explained
 
@@ -160,7 +165,10 @@ class BatchScorer:
         for one in self._waiting:
             _fail(one.answer, stopping)
         for unread in self._unread:
-            _refuse(unread, stopping)
+            _fail(unread.answer, stopping)
+            _fail(unread.stored, stopping)
+        for wanted in self._wanted:
+            _fail(wanted.explained, stopping)
 
     def _refuses(self, future: "Future[T]") -> bool:
         if self.trouble is None and not self._closing:
@@ -238,35 +246,45 @@ class BatchScorer:
                 unread = self._unread.popleft()
             try:
                 passages = self._passages(unread.article)
-                if unread.wanted is not None and unread.question is not None:
-                    found = self._explained(unread.question, passages, unread.wanted.labels)
-                    _give(unread.wanted.explained, found)
-                    continue
             except Exception as error:  # noqa: BLE001 - as above
                 log.error("scoring.article_failed", error=type(error).__name__)
-                _refuse(unread, ScorerUnavailable("the models failed on this article"))
+                trouble = ScorerUnavailable("the models failed on this article")
+                _fail(unread.answer, trouble)
+                _fail(unread.stored, trouble)
                 continue
             self._hand_over(unread, passages)
 
-    def _passages(self, article: ArticleText | None) -> inference.Passages | None:
+    def _passages(self, article: ArticleText) -> inference.Passages:
         """An article's passages, from wherever they are; read if nowhere."""
-        if article is None:
-            return None
         passages = self._find_passages(article)
         if passages is None:
             passages = self._ready().passages(_as_read(article))
             self._keep(article, passages)
         return passages
 
-    def _explained(
-        self, question: Question, passages: inference.Passages | None, labels: Sequence[str]
-    ) -> tuple[Explanation, ...]:
-        asked = _as_asked(question, passages)
-        found = (explanation.explain(self._ready(), asked, label) for label in labels)
-        return tuple(_as_explained(each) for each in found if each is not None)
+    def _explain(self) -> None:
+        """Explain, one after the other; what nobody waits for any more is left."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._wanted or self._closing)
+                if self._closing:
+                    return
+                wanted = self._wanted.popleft()
+            if wanted.explained.cancelled():
+                continue
+            try:
+                article = wanted.question.article
+                passages = None if article is None else self._passages(article)
+                asked = _as_asked(wanted.question, passages)
+                found = explanation.explain(self._ready(), asked, wanted.labels)
+            except Exception as error:  # noqa: BLE001 - as above
+                log.error("scoring.explanation_failed", error=type(error).__name__)
+                _fail(wanted.explained, ScorerUnavailable("the models failed on this comment"))
+                continue
+            _give(wanted.explained, tuple(map(_as_explained, found)))
 
-    def _hand_over(self, unread: Unread, passages: inference.Passages | None) -> None:
-        if unread.stored is not None and passages is not None:
+    def _hand_over(self, unread: Unread, passages: inference.Passages) -> None:
+        if unread.stored is not None:
             _give(unread.stored, (self._ready().version, passages.to_bytes()))
         if unread.question is not None and unread.answer is not None:
             with self._changed:
@@ -310,15 +328,12 @@ def _give(future: "Future[T]", value: T) -> None:
 
 
 def _fail(future: "Future[T] | None", error: Exception) -> None:
-    if future is not None and not future.done():
+    if future is None:
+        return
+    try:
         future.set_exception(error)
-
-
-def _refuse(unread: Unread, error: Exception) -> None:
-    """Whoever waits for this article, or for an explanation, hears why not."""
-    _fail(unread.answer, error)
-    _fail(unread.stored, error)
-    _fail(unread.wanted.explained if unread.wanted else None, error)
+    except InvalidStateError:
+        log.debug("scoring.nobody_waits")
 
 
 def _as_explained(found: explanation.Explanation) -> Explanation:

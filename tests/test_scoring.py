@@ -12,7 +12,7 @@ from models.echo import Source
 from models.inference import Article, Classifier, Comment, Passages, Scored
 from service.errors import Unavailable
 from service.moderation.scores import ArticleText, Question, ScorerUnavailable
-from service.scoring import BatchScorer
+from service.scoring import MOST_WANTED, BatchScorer
 
 ANSWERED_WITHIN_S = 10
 READ = ArticleText(revision_id=1, title="The quay", text="The quay is closed.")
@@ -196,3 +196,41 @@ def test_missing_weights_are_a_trouble_and_no_crash(tmp_path: Path) -> None:
     with pytest.raises(ScorerUnavailable):
         scorer.embed(READ).result(0)
     scorer.close()
+
+
+def test_explanations_wait_apart_and_no_verdict_waits_for_them(
+    scorer: BatchScorer, model: SlowModel
+) -> None:
+    explained = scorer.explain(Question(text="x", article=READ), ["spam"])
+    assert model.started.wait(ANSWERED_WITHIN_S)
+    assert scorer.waiting == 0
+    scored = scorer.ask(Question(text="xx"))
+    model.go.set()
+    assert scored.result(ANSWERED_WITHIN_S).scores == {"spam": 2.0}
+    assert explained.result(ANSWERED_WITHIN_S) == ()
+
+
+def test_what_breaks_an_explanation_breaks_no_other(scorer: BatchScorer, model: SlowModel) -> None:
+    model.go.set()
+    broken = scorer.explain(Question(text="poison"), ["spam"])
+    fine = scorer.explain(Question(text="x"), ["spam"])
+    assert fine.result(ANSWERED_WITHIN_S) == ()
+    with pytest.raises(ScorerUnavailable):
+        broken.result(ANSWERED_WITHIN_S)
+
+
+def test_explanations_are_refused_when_too_many_wait_and_when_the_scorer_closes(
+    scorer: BatchScorer, model: SlowModel
+) -> None:
+    scorer.explain(Question(text="x"), ["spam"])
+    assert model.started.wait(ANSWERED_WITHIN_S)
+    waiting = [scorer.explain(Question(text="x"), ["spam"]) for _ in range(MOST_WANTED)]
+    with pytest.raises(Unavailable):
+        scorer.explain(Question(text="x"), ["spam"]).result(ANSWERED_WITHIN_S)
+    assert waiting[0].cancel()
+    closing = threading.Thread(target=scorer.close)
+    closing.start()
+    model.go.set()
+    closing.join(ANSWERED_WITHIN_S)
+    with pytest.raises(ScorerUnavailable):
+        waiting[-1].result(ANSWERED_WITHIN_S)

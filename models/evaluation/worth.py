@@ -106,11 +106,13 @@ def _quotes(rated: Sheet) -> Iterator[Figure]:
     """How often the suggested quote shares more than half its letters with a rater's."""
     hits = []
     for row, scored in zip(rated.rows, rated.scored, strict=True):
-        if not row.data["x_quotes"] or scored.quote is None:
+        if not row.data["x_quotes"]:
             continue
-        shares = []
+        shares = [0.0]  # where none is suggested, none is found
         for quote in row.data["x_quotes"]:
             start = row.text.find(quote)
+            if start < 0 or scored.quote is None:
+                continue
             shared = min(scored.quote.end, start + len(quote)) - max(scored.quote.start, start)
             shares.append(shared / max(len(quote), scored.quote.end - scored.quote.start))
         hits.append(float(max(shares) > 0.5))

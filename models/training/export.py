@@ -234,7 +234,7 @@ def assemble(
     """Write the version's folder anew."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for name in ("encoder.xml", "encoder.bin", "heads.safetensors", REFERENCE):
+    for name in ("encoder.xml", "encoder.bin", "heads.safetensors", REFERENCE, "losses.json"):
         shutil.copy(source / name, folder / name)
     shutil.copy(encoder_folder() / "tokenizer.json", folder / "tokenizer.json")
     write_manifest(

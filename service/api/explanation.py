@@ -21,6 +21,9 @@ from service.moderation.scores import Explanation, ScorerUnavailable, Span
 from service.process import State
 from service.storage.tables import Scope
 
+# Off topic rests on the whole comment: no sentence carries it.
+CARRIED = set(JUDGED_BY) - {Reason.OFF_TOPIC}
+
 
 class PlaceReply(BaseModel):
     """A stretch of the comment, in code points and in UTF-16 code units; ends are exclusive."""
@@ -64,9 +67,12 @@ async def explain(request: Request[State]) -> Response:
         call = endpoint.check(
             process, request, raw, permission=Scope.MODERATE, body=Nothing, query=Nothing
         )
-        process.scorer.make_room(promised=len(process.background))
         comment_id = call.path["comment_id"]
         task, codes = process.database.read(lambda s: _asked(s, call.site_id, comment_id))
+        if not codes:
+            nothing: Future[tuple[Explanation, ...]] = Future()
+            nothing.set_result(())
+            return comment_id, task, codes, nothing
         labels = [JUDGED_BY[code] for code in codes]
         return comment_id, task, codes, process.scorer.explain(task.question, labels)
 
@@ -94,7 +100,7 @@ def _asked(session: Session, site_id: int, comment_id: str) -> tuple[Task, list[
     task = judging.find_task(session, view.row_id)
     if task is None:
         raise Conflict("a withdrawn comment is not explained", code="wrong_state")
-    codes = [because.code for because in view.reasons if because.code in JUDGED_BY]
+    codes = [because.code for because in view.reasons if because.code in CARRIED]
     return task, codes
 
 

@@ -21,8 +21,7 @@ COMMENTS = (
 
 @pytest.mark.parametrize(("label", "text"), COMMENTS)
 def test_the_words_named_carry_the_score(classifier: Classifier, label: str, text: str) -> None:
-    found = explain(classifier, Comment(text=text), label)
-    assert found
+    [found] = explain(classifier, Comment(text=text), [label])
     assert found.words
     assert all(
         found.sentence.start <= w.span.start and w.span.end <= found.sentence.end
@@ -51,5 +50,12 @@ def covered(text: str, spans: list[tuple[int, int]]) -> str:
 
 
 def test_what_no_sentence_carries_is_not_explained(classifier: Classifier) -> None:
-    assert explain(classifier, Comment(text=CALM), "insight") is None
-    assert explain(classifier, Comment(text=""), "spam") is None
+    assert explain(classifier, Comment(text=CALM), ["insight"]) == ()
+    assert explain(classifier, Comment(text=""), ["spam"]) == ()
+
+
+def test_a_sentence_without_end_is_explained_by_its_beginning(classifier: Classifier) -> None:
+    endless = "you stupid idiot " * 3000
+    [found] = explain(classifier, Comment(text=endless), ["toxicity"])
+    assert found.words
+    assert max(word.span.end for word in found.words) <= found.sentence.start + 600
