@@ -29,6 +29,8 @@ READ = {
     "jigsaw_wiki": 12,
 }
 CHUNK = 512
+# Pooled vectors as the network's heads take them.
+SCALE = np.concatenate([np.full(WIDTH, STRETCH), np.ones(POOLED - WIDTH)])
 ORDINARY = {
     "insight_rubric": 3,
     "civil_spans": 8,
@@ -60,15 +62,14 @@ STACKED = (
 
 def fit_likeness(tuned: Encoder, released: Encoder, texts: Sequence[str]) -> Likeness:
     """The reading of the tuned encoder that comes nearest to what the released one says a text is about."""
-    scale = np.concatenate([np.full(WIDTH, STRETCH), np.ones(POOLED - WIDTH)])
     inputs, outputs = [], []
     for start in range(0, len(texts), CHUNK):
         some = [normalise(text) for text in texts[start : start + CHUNK]]
-        inputs += [each.pooled * scale for each in tuned.encode(some)]
+        inputs += [each.pooled * SCALE for each in tuned.encode(some)]
         outputs += [each.mean for each in released.encode(some)]
     fitted = Ridge(alpha=100.0).fit(np.stack(inputs), np.stack(outputs))
     return Likeness(
-        weights=np.ascontiguousarray(fitted.coef_ * scale, dtype=np.float32),
+        weights=np.ascontiguousarray(fitted.coef_ * SCALE, dtype=np.float32),
         offsets=fitted.intercept_.astype(np.float32),
     )
 
@@ -155,10 +156,9 @@ def _refit(
         return
     texts = [*those, *others]
     pooled = np.stack([e.pooled for e in encoder.encode([normalise(text) for text in texts])])
-    scale = np.concatenate([np.full(WIDTH, STRETCH), np.ones(POOLED - WIDTH)])
     manner = np.array([fact in MANNER for fact in FACTS], dtype=np.float32)
     counted = np.stack([facts(text, None, None) for text in texts]) * manner
-    inputs = np.concatenate([pooled * scale, counted], axis=1)
+    inputs = np.concatenate([pooled * SCALE, counted], axis=1)
     truth = [1] * len(those) + [0] * len(others)
     fitted = LogisticRegression(C=KIND_STRENGTH, max_iter=500).fit(inputs, truth)
     row = network.labels.index(label)

@@ -1,6 +1,5 @@
 """Explanation: the sentence and the words that carried each reason; reckoned when asked for."""
 
-import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Future
 
@@ -9,20 +8,20 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api import endpoint
-from service.api.endpoint import Nothing, Reply
-from service.api.problems import render_problem
-from service.api.score import LONGEST_WAIT_S
-from service.errors import Conflict, ServiceError
+from service.api import asking, endpoint
+from service.api.endpoint import Nothing
+from service.errors import Conflict
 from service.moderation import judging, reading
 from service.moderation.judging import Task
 from service.moderation.policy import JUDGED_BY, Reason
-from service.moderation.scores import Explanation, ScorerUnavailable, Span
+from service.moderation.scores import Explanation, Span
 from service.process import State
 from service.storage.tables import Scope
 
 # Off topic rests on the whole comment: no sentence carries it.
 CARRIED = set(JUDGED_BY) - {Reason.OFF_TOPIC}
+# The comment's id, its revision as a task, and the reasons to explain.
+Asked = tuple[str, Task, list[Reason]]
 
 
 class PlaceReply(BaseModel):
@@ -63,7 +62,7 @@ async def explain(request: Request[State]) -> Response:
     process = request.state["process"]
     raw = await request.body()
 
-    def ask() -> tuple[str, Task, list[Reason], Future[tuple[Explanation, ...]]]:
+    def ask() -> tuple[Asked, Future[tuple[Explanation, ...]]]:
         call = endpoint.check(
             process, request, raw, permission=Scope.MODERATE, body=Nothing, query=Nothing
         )
@@ -72,24 +71,20 @@ async def explain(request: Request[State]) -> Response:
         if not codes:
             nothing: Future[tuple[Explanation, ...]] = Future()
             nothing.set_result(())
-            return comment_id, task, codes, nothing
+            return (comment_id, task, codes), nothing
         labels = [JUDGED_BY[code] for code in codes]
-        return comment_id, task, codes, process.scorer.explain(task.question, labels)
+        return (comment_id, task, codes), process.scorer.explain(task.question, labels)
 
-    try:
-        comment_id, task, codes, explaining = await process.in_thread(ask)
-        found = await asyncio.wait_for(asyncio.wrap_future(explaining), LONGEST_WAIT_S)
-    except ServiceError as error:
-        return render_problem(error, request)
-    except TimeoutError:
-        return render_problem(ScorerUnavailable("the models took too long"), request)
-    body = ExplanationReply(
-        id=comment_id,
-        revision=task.revision,
-        model=process.scorer.model,
-        reasons=_reasons(task.question.text, codes, found),
-    )
-    return endpoint.render(Reply(body=body))
+    def reply(asked: Asked, found: tuple[Explanation, ...]) -> ExplanationReply:
+        comment_id, task, codes = asked
+        return ExplanationReply(
+            id=comment_id,
+            revision=task.revision,
+            model=process.scorer.model,
+            reasons=_reasons(task.question.text, codes, found),
+        )
+
+    return await asking.answer(request, ask, reply)
 
 
 explain.permission = Scope.MODERATE  # type: ignore[attr-defined] # a test walks the routes

@@ -1,23 +1,18 @@
 """Score: what the models say of a text; nothing is stored."""
 
-import asyncio
 from concurrent.futures import Future
 
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api import endpoint
-from service.api.endpoint import Call, Nothing, Reply
-from service.api.problems import render_problem
+from service.api import asking, endpoint
+from service.api.endpoint import Call, Nothing
 from service.api.schemas import PassageReply, ScoreBody, SpanReply, rounded
-from service.errors import ServiceError
 from service.moderation import articles
-from service.moderation.scores import Answer, ArticleText, Question, ScorerUnavailable
+from service.moderation.scores import Answer, ArticleText, Question
 from service.process import Process, State
 from service.storage.tables import Scope
-
-LONGEST_WAIT_S = 30.0
 
 
 class ScoreReply(BaseModel):
@@ -44,14 +39,7 @@ async def score(request: Request[State]) -> Response:
         question = _question(process, call)
         return question, process.scorer.ask(question)
 
-    try:
-        asked, answering = await process.in_thread(ask)
-        answer = await asyncio.wait_for(asyncio.wrap_future(answering), LONGEST_WAIT_S)
-    except ServiceError as error:
-        return render_problem(error, request)
-    except TimeoutError:
-        return render_problem(ScorerUnavailable("the models took too long"), request)
-    return endpoint.render(Reply(body=_reply(asked, answer)))
+    return await asking.answer(request, ask, _reply)
 
 
 score.permission = Scope.INGEST  # type: ignore[attr-defined] # a test walks the routes

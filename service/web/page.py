@@ -1,6 +1,5 @@
 """Pages: an async edge, and a sync heart with one transaction that ends in a page or in a redirect."""
 
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,11 +19,11 @@ from service.moderation.actor import Actor
 from service.moderation.people import Member
 from service.process import Process, State, utc_now
 from service.storage.tables import Role
+from service.text import UNFIT
 from service.web import words
 from service.web.csrf import must_be_ours
 
 COOKIE = "postbag_session"
-UNFIT = re.compile("[\x00\ud800-\udfff]")
 MOST_FIELDS = 50
 SECURITY = {
     "Content-Security-Policy": (
