@@ -56,10 +56,7 @@ def _carried(classifier: Classifier, comment: Comment, label: str, sentence: Spa
     covered = [_covered(text, span) for span in spans]
     alone = [text[span.start : span.end] for span in spans]
     logits = classifier.logits(
-        [
-            Comment(text=each, author_name=comment.author_name, author_url=comment.author_url)
-            for each in (text, "", *covered, *alone)
-        ]
+        [Comment(text=each, author=comment.author) for each in (text, "", *covered, *alone)]
     )[:, HEADS.index(label)]
     whole, nothing = logits[:2]
     without, only = logits[2 : 2 + len(spans)], logits[2 + len(spans) :]

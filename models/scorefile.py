@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import zstandard
 
-from models.inference import Article, Classifier, Comment, Passages, Scored
+from models.inference import Article, Author, Classifier, Comment, Passages, Scored
 from models.labels import SCORES
 
 # Hears the lines done, and how many there are.
@@ -26,6 +26,8 @@ TEXTS = (
     "article_text",
     "parent_text",
     "author_name",
+    "author_url",
+    "author_email_domain",
     "language",
     "title",
     "description",
@@ -40,8 +42,9 @@ def score_file(
     """Score every line of `source` into `out`, in order; returns how many there were.
 
     A line is an object with `id`, `text` and, where known, `article_id` (joined to `articles`),
-    `article_title`, `article_desc`, `article_text`, `parent_text`, `author_name`. Raises ValueError
-    naming the first line that cannot be read; `out` is then left as it was.
+    `article_title`, `article_desc`, `article_text`, `parent_text`, `author_name`, `author_url`,
+    `author_email_domain`. Raises ValueError naming the first line that cannot be read; `out` is then left as it
+    was.
     """
     known = _known(articles) if articles else {}
     total = sum(1 for _ in _lines(source))
@@ -106,7 +109,9 @@ def _comment(
         text=row["text"],
         passages=shelf.get(article),
         parent=row.get("parent_text"),
-        author_name=row.get("author_name"),
+        author=Author(
+            row.get("author_name"), row.get("author_url"), row.get("author_email_domain")
+        ),
         language=row.get("language"),
     )
 

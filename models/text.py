@@ -29,10 +29,17 @@ MONEY = re.compile(
     r"[$€£₿]\s?\d|\d\s?(?:usd|usdt|btc|eth|dollars|%\s+(?:profit|return|off))", re.IGNORECASE
 )
 LOOKALIKE = re.compile("[\u0370-\u03ff\u0400-\u04ff]")
+LEET = re.compile(r"[a-z][0-9@$]+[a-z]", re.IGNORECASE)
+SPACED = re.compile(r"(?:\b\w[ .\-_*]){4,}\w\b")
 EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf]")
 NAME_BAIT = re.compile(
     r"\b(?:seo|loans?|casino|bet|escorts?|pills?|cbd|keto|essay|writ(?:ers|ing)|recovery|hacker|forex|crypto|"
     r"invest\w*|trad(?:er|ing)|movers|plumb\w+|roofing|repair|cleaning|agency|services?|solutions|cheap|best|buy|online|www|\.com)\b",
+    re.IGNORECASE,
+)
+# The same in an address, where words run together.
+ADDRESS_BAIT = re.compile(
+    r"seo|loan|casino|escort|pills|cbd|keto|essay|hacker|forex|crypto|invest|trading|movers|roofing|cheap",
     re.IGNORECASE,
 )
 FIRST_PERSON = re.compile(r"\b(?:i|i'm|i've|i'd|my|mine|me|we|our|us)\b", re.IGNORECASE)
@@ -64,6 +71,18 @@ FACTS = (
 )
 # Those that tell how much is said and how, whoever says it: what heads other than spam may look at.
 MANNER = ("words_few", "words_log", "numbers", "first_person", "questions")
+
+
+@dataclass(frozen=True)
+class Author:
+    """What is known of who wrote a comment; of an e-mail address, what stands behind the @."""
+
+    name: str | None = None
+    url: str | None = None
+    email_domain: str | None = None
+
+
+NOBODY = Author()
 
 
 @dataclass(frozen=True)
@@ -103,33 +122,31 @@ def trim(text: str, span: Span) -> Span:
     return Span(start, max(start, span.start + len(piece.rstrip())))
 
 
-def facts(text: str, author_name: str | None, author_url: str | None) -> NDArray[np.float32]:
+def facts(text: str, author: Author = NOBODY) -> NDArray[np.float32]:
     """What can be counted at a glance; (len(FACTS),), each within 0 and 2."""
-    name = author_name or ""
-    letters = sum(letter.isalpha() for letter in text) or 1
+    name = author.name or ""
+    address = f"{author.url or ''} {author.email_domain or ''}"
+    letters = sum(map(str.isalpha, text)) or 1
     words = WORD.findall(text)
-    mixed = sum(
-        bool(LOOKALIKE.search(word)) and any(c.isascii() and c.isalpha() for c in word)
-        for word in words
-    )
-    spaced = re.findall(r"(?:\b\w[ .\-_*]){4,}\w\b", text)
-    leet = sum(bool(re.search(r"[a-z][0-9@$]+[a-z]", word, re.IGNORECASE)) for word in text.split())
+    mixed = [word for word in words if LOOKALIKE.search(word)] if LOOKALIKE.search(text) else []
+    lookalikes = sum(any(c.isascii() and c.isalpha() for c in word) for word in mixed)
+    leet = sum(bool(LEET.search(word)) for word in text.split()) if LEET.search(text) else 0
     counts = (
         len(URL.findall(text)),
         len(EMAIL.findall(text)),
         len(PHONE.findall(text)),
         len(MESSENGER.findall(text)),
         len(MONEY.findall(text)),
-        3 * sum(letter.isupper() for letter in text) / letters,
+        3 * sum(map(str.isupper, text)) / letters,
         text.count("!") / 2,
         len(EMOJI.findall(text)) / 2,
         len(INVISIBLE.findall(text)),
-        mixed,
-        len(spaced),
+        lookalikes,
+        len(SPACED.findall(text)),
         leet,
-        bool(NAME_BAIT.search(name)),
+        bool(NAME_BAIT.search(name) or ADDRESS_BAIT.search(address)),
         bool(URL.search(name)),
-        bool(author_url),
+        bool(author.url),
         2.0 if len(words) < 4 else 0.0,
         math.log1p(len(words)) / math.log1p(LONG_WORDS),
         len(NUMBER.findall(text)) / 3,

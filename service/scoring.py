@@ -355,8 +355,11 @@ def _as_asked(asked: Question, passages: inference.Passages | None) -> inference
         text=asked.text,
         passages=passages,
         parent=asked.parent,
-        author_name=asked.author_name,
-        author_url=asked.author_url,
+        author=inference.Author(
+            name=asked.author_name,
+            url=asked.author_url,
+            email_domain=asked.author_email_domain,
+        ),
         language=asked.language,
     )
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from models.text import FACTS, Span, facts, normalise, sentences
+from models.text import FACTS, Author, Span, facts, normalise, sentences
 
 
 @pytest.mark.parametrize(
@@ -60,11 +60,27 @@ def test_a_span_counts_code_points_and_not_bytes_or_utf16() -> None:
 def test_a_trick_is_a_fact(fact: str, text: str) -> None:
     plain = "I walked along the quay this morning and met nobody at all."
     index = FACTS.index(fact)
-    assert facts(text, None, None)[index] > 0
-    assert facts(plain, None, None)[index] == 0
+    assert facts(text)[index] > 0
+    assert facts(plain)[index] == 0
+
+
+@pytest.mark.parametrize(
+    "author",
+    [
+        Author(name="Cheap Loans"),
+        Author(name="Ada", url="https://cheaploans4u.example"),
+        Author(name="Ada", email_domain="fastcasino.example"),
+    ],
+)
+def test_a_business_shows_in_a_name_and_in_either_address(author: Author) -> None:
+    bait = FACTS.index("name_bait")
+    assert facts("Thank you.", author)[bait] > 0
+    assert facts("Thank you.", Author("Ada", "https://ada.example", "mail.example"))[bait] == 0
 
 
 def test_facts_are_bounded() -> None:
-    many = facts("!" * 5000 + " www.a.example" * 500, "Casino www.x.example", "https://x.example")
+    many = facts(
+        "!" * 5000 + " www.a.example" * 500, Author("Casino www.x.example", "https://x.example")
+    )
     assert many.shape == (len(FACTS),)
     assert float(np.max(many)) <= 2.0
