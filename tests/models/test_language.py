@@ -30,6 +30,16 @@ def test_another_language_is_not(text: str, language: str) -> None:
     assert detect(text, None) == (language, False)
 
 
+def test_a_few_english_words_make_no_english_of_a_foreign_text() -> None:
+    german = "Das ist doch the and of the people wieder typisch, niemand hat die Anwohner vorher gefragt, und nun "
+    assert detect(
+        german + "steht die ganze Straße jeden Morgen im Stau, weil keiner nachgedacht hat.", None
+    ) == (
+        "de",
+        False,
+    )
+
+
 @pytest.mark.parametrize("text", ["+1", "Merci!", "", "😀😀😀", "Ibuprofen", "lol", "Danke schön"])
 def test_too_little_to_tell_is_unknown_and_inherits_the_articles(text: str) -> None:
     assert detect(text, None) == ("unknown", True)
