@@ -15,10 +15,11 @@ from models.encoder import Encoded, Encoder, Window, open_encoder
 from models.labels import HEADS, INSIGHT_HEADS, KIND_HEADS, SPAM_HEADS, TOXICITY_HEADS
 from models.registry import Weights, WeightsError, open_weights
 from models.relevance import Article, Likeness, Passages, RelevanceModel
-from models.text import Span, facts, normalise, sentences
+from models.text import NOBODY, Author, Span, facts, normalise, sentences
 
 __all__ = [
     "Article",
+    "Author",
     "Classifier",
     "Comment",
     "Passages",
@@ -49,8 +50,7 @@ class Comment:
     text: str
     passages: Passages | None = None
     parent: str | None = None
-    author_name: str | None = None
-    author_url: str | None = None
+    author: Author = NOBODY
     language: str | None = None
 
 
@@ -208,7 +208,7 @@ class Classifier:
     def _judge_words(self, reading: Reading) -> tuple[Array, Array]:
         """Logits of the whole windows (windows, heads) and of the sentences (sentences, heads)."""
         comment = reading.comment
-        seen = facts(comment.text, comment.author_name, comment.author_url)
+        seen = facts(comment.text, comment.author)
         windows = [np.concatenate([w.pool(reading.own(w)), seen]) for w in reading.encoded.windows]
         parts = [
             np.concatenate([_pool(reading, span), _facts_of(comment, span)])
@@ -266,7 +266,7 @@ def _pool_of(encoded: Encoded, span: Span) -> Array:
 
 
 def _facts_of(comment: Comment, span: Span) -> Array:
-    return facts(comment.text[span.start : span.end], comment.author_name, comment.author_url)
+    return facts(comment.text[span.start : span.end], comment.author)
 
 
 def _evidence(reading: Reading, parts: Array) -> dict[str, tuple[Span, ...]]:

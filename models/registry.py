@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ INDEX = "index.json"
 LANGUAGE = "en"
 # Written about the weights after they were sealed.
 UNSEALED = {MANIFEST, "card.md", "figures.json"}
-NEEDED = {"encoder.xml", "encoder.bin", "heads.safetensors", "tokenizer.json"}
+# What a version must hold to serve.
+SERVED = {"encoder.xml", "encoder.bin", "heads.safetensors", "tokenizer.json"}
 
 
 class WeightsError(Exception):
@@ -33,10 +35,10 @@ class Weights:
         return version
 
 
-def open_weights(folder: Path | None = None) -> Weights:
+def open_weights(folder: Path | None = None, *, needed: AbstractSet[str] = SERVED) -> Weights:
     """A version's folder, every file checked against its sha256; the shipped one by default.
 
-    Raises WeightsError for a missing or altered file.
+    Raises WeightsError for a missing or altered file, and for one of `needed` that is not sealed.
     """
     folder = folder or default_folder()
     try:
@@ -48,7 +50,7 @@ def open_weights(folder: Path | None = None) -> Weights:
     promises = manifest.get("sha256") if isinstance(manifest, dict) else None
     if not isinstance(promises, dict):
         raise WeightsError(f"{folder / MANIFEST} seals nothing: get the weights again")
-    if unsealed := NEEDED - set(promises):
+    if unsealed := needed - set(promises):
         raise WeightsError(
             f"{folder / MANIFEST} does not seal {min(unsealed)}: get the weights again"
         )

@@ -11,6 +11,8 @@ from typing import Any
 
 import zstandard
 
+from models.text import NOBODY, Author
+
 
 class Part(StrEnum):
     """What a row is for: no row is for two things."""
@@ -29,8 +31,7 @@ class Example:
     source: str
     group: str
     split: str
-    author_name: str | None = None
-    author_url: str | None = None
+    author: Author = NOBODY
     row: dict[str, Any] = field(default_factory=dict)
 
 
@@ -42,6 +43,8 @@ FAMILIES = {
     "ukpconvarg_pairs": "ukp",
 }
 FOLDS = 8
+# Sets of our own, written to learn from.
+WRITTEN_TO_LEARN = ("forms", "composed")
 # The dev part of the rated comments has twelve debates: too few to calibrate on.
 TUNED_ON_MORE = ("rfd",)
 
@@ -68,9 +71,10 @@ def _groups(example: Example) -> set[str]:
 def _part(example: Example, group: str, fold: int) -> Part:
     family = FAMILIES.get(example.source, example.source)
     digest = hashlib.sha256(f"{family}/{group}".encode()).digest()
-    if family.startswith("forms"):
+    if family.startswith(WRITTEN_TO_LEARN):
         # Written for training: whole forms are kept for tuning, none for the test.
-        form = hashlib.sha256(f"{group}/{example.row['form']}".encode()).digest()
+        whose = family if family.startswith("composed") else group
+        form = hashlib.sha256(f"{whose}/{example.row['form']}".encode()).digest()
         return Part.LEARN if form[0] % 10 else Part.TUNE
     if digest[0] % FOLDS == fold:
         return Part.TEST
@@ -160,6 +164,7 @@ def _rated(row: dict[str, Any]) -> dict[str, float]:
         "experience": float(row["personal_story"]),
         "incoherent": float("incoherent" in flags),
         "about_site": float("meta" in flags),
+        "sharp": float(row["x_civil"] < 1.5),
     }
     if row["x_hard_negative"]:
         return labels

@@ -99,7 +99,7 @@ def as_batch(
             if label in example.labels:
                 targets[row, column] = example.labels[label]
                 weights[row, column] = weight
-    seen = np.stack([facts(e.text, e.author_name, e.author_url) for e in examples])
+    seen = np.stack([facts(e.text, e.author) for e in examples])
     return Batch(
         reader.read([e.text for e in examples], most),
         torch.from_numpy(seen),

@@ -33,7 +33,13 @@ from models.data.sets import Example, Part, part_of
 from models.encoder import open_encoder
 from models.inference import Article, Classifier, Comment, Passages
 from models.labels import HEADS, SPAM_HEADS, TOXICITY_HEADS
-from models.network import convert, encoder_folder, load_encoder, reference
+from models.network import (
+    convert,
+    encoder_folder,
+    load_encoder,
+    reference,
+    save_reference,
+)
 from models.registry import FOLDER, open_weights, write_manifest
 from models.training import finetune
 from models.training.batches import Reader
@@ -74,8 +80,13 @@ ENOUGH_TO_CALIBRATE = 15
 BAND_ERROR = 0.05
 SAMPLES = 300
 DRIFT_ROWS = 1500
-# The network in torch, in half precision: what the served one is held to, and what a GPU would run.
-REFERENCE = "reference.safetensors"
+SERVED = (
+    "encoder.xml",
+    "encoder.bin",
+    "heads.safetensors",
+    finetune.REFERENCE,
+    finetune.LOSSES,
+)
 # A batch of the calibration of activations: short and long texts, as the service packs them.
 SAMPLE_ROWS = 4
 
@@ -109,8 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     fit_kinds(network, encoder, learned, seed=run["seed"], fold=run["fold"])
     likeness = fit_likeness(encoder, released, texts_to_read(learned, run["fold"]))
     weights, offsets = fit_relevance(encoder, likeness, rated, seed=run["seed"])
-    halved = {k: v.half().contiguous() for k, v in network.state_dict().items()}
-    save_file(halved, asked.run / REFERENCE)
+    save_reference(network, asked.run / finetune.REFERENCE)
     fitted_tensors = {
         "likeness.weights": likeness.weights,
         "likeness.offsets": likeness.offsets,
@@ -172,9 +182,7 @@ def samples(examples: list[Example]) -> Iterable[dict[str, Tensor]]:
 
 def logits_of(classifier: Classifier, examples: list[Example]) -> Array:
     """(n, heads), each comment as it would be served, but under no article."""
-    comments = [
-        Comment(text=e.text, author_name=e.author_name, author_url=e.author_url) for e in examples
-    ]
+    comments = [Comment(text=e.text, author=e.author) for e in examples]
     return classifier.logits(comments)
 
 
@@ -234,7 +242,7 @@ def assemble(
     """Write the version's folder anew."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for name in ("encoder.xml", "encoder.bin", "heads.safetensors", REFERENCE, "losses.json"):
+    for name in SERVED:
         shutil.copy(source / name, folder / name)
     shutil.copy(encoder_folder() / "tokenizer.json", folder / "tokenizer.json")
     write_manifest(

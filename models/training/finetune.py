@@ -14,11 +14,12 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from models.data.sets import EMOTIONS, Example
 from models.labels import HEADS
-from models.network import Network, TokenVectors, load_encoder, restore
+from models.network import Network, TokenVectors, load_encoder, restore, resume
+from models.registry import FOLDER, open_weights
 from models.training import objective
 from models.training.batches import Batch, as_batch
 from models.training.objective import Weights
-from models.training.plan import Compared, Labelled, Plan, Tuning, Work, make_plan
+from models.training.plan import Compared, Labelled, Placed, Plan, Tuning, Work, make_plan
 
 # Heads that only teach: finer steps of a rating, and neighbouring tasks with many rows.
 TEACHING = (
@@ -27,24 +28,30 @@ TEACHING = (
     "insight_4",
     "evidence",
     "convincing",
+    "sharp",
     *(f"emotion_{each}" for each in EMOTIONS),
 )
 LABELS = (*HEADS, *TEACHING)
 TENSORS = "network.safetensors"
+# The network in torch as a version carries it: what the served one is held to, and what a GPU would run.
+REFERENCE = "reference.safetensors"
+LOSSES = "losses.json"
 SAID_EVERY = 50
 SAVED_EVERY = 200
 
 
 def tune(folder: Path, run: Path, tuning: Tuning, *, seed: int, fold: int) -> Network:
-    """Learn; the network is saved to the run folder as it goes, and the losses at the end."""
+    """Learn; the network and its losses are saved to the run folder as it goes."""
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     plan = make_plan(folder, tuning, seed=seed, fold=fold)
-    lesson = Lesson(plan, Network(load_encoder(), LABELS).to(device).train(), device)
+    lesson = Lesson(plan, start(tuning.starts_from).to(device).train(), device)
     steps = sum(len(plan.epoch(number)) for number in range(tuning.epochs))
     optimiser, schedule = optimisers(lesson.network, tuning, steps)
     print(f"{steps} steps on {device}", {n: len(r) for n, r in plan.labelled.items()}, flush=True)
-    began, losses = time.monotonic(), []
+    losses: list[float] = []
+    kinds: list[str] = []
+    began = time.monotonic()
     epochs = (plan.epoch(number) for number in range(tuning.epochs))
     for step, work in enumerate(chain.from_iterable(epochs), start=1):
         with torch.autocast(device.type, torch.bfloat16):
@@ -55,15 +62,14 @@ def tune(folder: Path, run: Path, tuning: Tuning, *, seed: int, fold: int) -> Ne
         optimiser.step()
         schedule.step()
         losses.append(float(loss.detach()))
+        kinds.append(type(work).__name__)
         if step % SAID_EVERY == 0:
             left = (time.monotonic() - began) / step * (steps - step) / 60
-            said = np.mean(losses[-SAID_EVERY:])
-            print(f"{step}/{steps} loss {said:.4f}, {left:.0f} minutes left", flush=True)
+            said = _by_kind(kinds[-SAID_EVERY:], losses[-SAID_EVERY:])
+            print(f"{step}/{steps} loss {said}, {left:.0f} minutes left", flush=True)
         if step % SAVED_EVERY == 0:
-            save(lesson.network, run)
-    save(lesson.network, run)
-    means = [round(float(m), 4) for m in _means(losses)]
-    (run / "losses.json").write_text(json.dumps({"every": SAID_EVERY, "loss": means}) + "\n")
+            save(lesson.network, run, losses)
+    save(lesson.network, run, losses)
     return lesson.network.cpu().eval()
 
 
@@ -90,15 +96,25 @@ class Lesson:
         if isinstance(work, Compared):
             better = self._batch(work.better, tuning.longest)
             worse = self._batch(work.worse, tuning.longest)
-            return self.weights.pairs * objective.more_convincing(self.network, better, worse)
+            ranked = objective.ranked(self.network, work.label, better, worse)
+            return self.weights.pairs * ranked
         batch = self._batch(work.rows, tuning.longest_rated)
-        return objective.rated(
+        asked = objective.placed if isinstance(work, Placed) else objective.rated
+        return asked(
             self.network, self.plan.reader, batch, work.rows, self.plan.neighbours, self.weights
         )
 
     def _batch(self, rows: list[Example], longest: int) -> Batch:
         made = as_batch(self.plan.reader, rows, LABELS, self.plan.tuning.row_weights, longest)
         return made.to(self.device)
+
+
+def start(version: str | None) -> Network:
+    """The network that a run begins with."""
+    if version is None:
+        return Network(load_encoder(), LABELS)
+    before = open_weights(FOLDER / version, needed={REFERENCE})
+    return resume(before.folder / REFERENCE, before.manifest["labels"], LABELS)
 
 
 def optimisers(network: Network, tuning: Tuning, steps: int) -> tuple[AdamW, LambdaLR]:
@@ -123,16 +139,26 @@ def optimisers(network: Network, tuning: Tuning, steps: int) -> tuple[AdamW, Lam
     return optimiser, LambdaLR(optimiser, share)
 
 
-def save(network: Network, run: Path) -> None:
-    """The network's tensors into the run folder."""
+def save(network: Network, run: Path, losses: list[float]) -> None:
+    """The network's tensors and its losses so far into the run folder."""
     run.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
     save_file(tensors, run / TENSORS)
+    means = [round(float(m), 4) for m in _means(losses)]
+    (run / LOSSES).write_text(json.dumps({"every": SAID_EVERY, "loss": means}) + "\n")
 
 
 def load(run: Path) -> Network:
     """The network that a run saved last."""
     return restore(run / TENSORS, LABELS)
+
+
+def _by_kind(kinds: list[str], losses: list[float]) -> dict[str, float]:
+    """The mean loss of each kind of batch."""
+    return {
+        kind: round(float(np.mean([x for k, x in zip(kinds, losses, strict=True) if k == kind])), 3)
+        for kind in sorted(set(kinds))
+    }
 
 
 def _means(losses: list[float]) -> list[float]:

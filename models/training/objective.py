@@ -18,7 +18,12 @@ from models.training.batches import Batch, Reader, Texts
 TEMPERATURE = 0.05
 # Enough sentences of a comment to learn from; the rest of a long one costs time and adds little.
 MOST_SPANS = 10
-LONGEST_ARTICLE = 64
+# Tokens of an article's title and description.
+LONGEST_HEADING = 64
+# Tokens of a comment that are read together with them.
+LONGEST_BESIDE = 128
+# No rater saw a comment beside these articles; the nearest of them may after all be about the same.
+MADE_COUNTS = 0.5
 
 
 @dataclass(frozen=True)
@@ -54,9 +59,9 @@ def anchored(pooled: Tensor, released: TokenVectors, texts: Texts) -> Tensor:
     return (now @ now.T - before @ before.T).square().mean()
 
 
-def more_convincing(network: Network, better: Batch, worse: Batch) -> Tensor:
-    """Of two arguments on one side of a debate, the one that people found more convincing scores higher."""
-    column = network.labels.index("convincing")
+def ranked(network: Network, label: str, better: Batch, worse: Batch) -> Tensor:
+    """Of two comments that are alike in all else, the one that people found better scores higher."""
+    column = network.labels.index(label)
     scores = []
     for batch in (better, worse):
         pooled = pool(network.vectors(batch.texts.ids, batch.texts.mask), batch.texts.kept)
@@ -79,18 +84,44 @@ def rated(
     vectors = network.vectors(batch.texts.ids, batch.texts.mask)
     pooled = pool(vectors, batch.texts.kept)
     loss = masked(network.logits(pooled, batch.facts), batch)
-    loss = loss + _placed(network, reader, pooled[:, :WIDTH], examples, neighbours, weights)
+    read = Placing(vectors, batch.texts.kept, pooled[:, :WIDTH])
+    loss = loss + _placed(network, reader, read, examples, neighbours, weights)
     return loss + _by_parts(network, vectors, batch.texts, examples, weights)
+
+
+def placed(
+    network: Network,
+    reader: Reader,
+    batch: Batch,
+    examples: Sequence[Example],
+    neighbours: dict[str, Example],
+    weights: Weights,
+) -> Tensor:
+    """Comments of which only their place among articles is known."""
+    vectors = network.vectors(batch.texts.ids, batch.texts.mask)
+    pooled = pool(vectors, batch.texts.kept)
+    read = Placing(vectors, batch.texts.kept, pooled[:, :WIDTH])
+    return _placed(network, reader, read, examples, neighbours, weights)
+
+
+@dataclass(frozen=True)
+class Placing:
+    """Comments to be placed: token vectors (n, tokens, 384), which of them count, and unit means (n, 384)."""
+
+    vectors: Tensor
+    kept: Tensor
+    means: Tensor
 
 
 def _placed(
     network: Network,
     reader: Reader,
-    comments: Tensor,
+    read: Placing,
     examples: Sequence[Example],
     neighbours: dict[str, Example],
     weights: Weights,
 ) -> Tensor:
+    comments = read.means
     places = [*examples, *(neighbours[e.group] for e in examples)]
     likeness = torch.stack(
         [
@@ -106,12 +137,41 @@ def _placed(
     masked_out = likeness.masked_fill(same[: len(examples)].to(comments.device), -1.0)
     found = functional.cross_entropy(masked_out / TEMPERATURE, here, reduction="none")
     contrast = (found * (ratings >= 2)).mean()
-    own = network.relevance(likeness[here, here].unsqueeze(1)).squeeze(1)
-    near = network.relevance(likeness[here, here + len(examples)].unsqueeze(1)).squeeze(1)
-    soft = (ratings >= 2).float()
-    rating = functional.binary_cross_entropy_with_logits(own, soft)
-    rating = rating + functional.binary_cross_entropy_with_logits(near, torch.zeros_like(near))
-    return weights.contrast * contrast + weights.rating * rating
+    return weights.contrast * contrast + weights.rating * _beside(
+        network, reader, read, examples, neighbours
+    )
+
+
+def _beside(
+    network: Network,
+    reader: Reader,
+    read: Placing,
+    examples: Sequence[Example],
+    neighbours: dict[str, Example],
+) -> Tensor:
+    """Each comment beside its own article, one that is like it, and some other: the ratings it has or would have."""
+    count = len(examples)
+    step = 1 + int(torch.randint(max(1, count - 1), ()))
+    others = [(i + step) % count for i in range(count)] if count > 1 else []
+    headings = [*examples, *(neighbours[e.group] for e in examples)]
+    texts = [f"{e.row['article_title']}. {e.row['article_desc'] or ''}" for e in headings]
+    articles = reader.read(texts, LONGEST_HEADING).to(read.vectors.device)
+    vectors = network.vectors(articles.ids, articles.mask)
+    which = torch.tensor([*range(2 * count), *others])
+    comments = torch.arange(len(which)) % count
+    logits = network.interaction(
+        read.vectors[comments, :LONGEST_BESIDE],
+        read.kept[comments, :LONGEST_BESIDE],
+        vectors[which],
+        articles.kept[which],
+    )
+    ratings = torch.tensor([float(e.row["x_rel"]) for e in examples] + [0.0] * (len(which) - count))
+    steps = torch.arange(logits.shape[1])
+    targets = (ratings[:, None] - steps).clamp(0, 1).to(logits.device)
+    each = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none").sum(1)
+    made = torch.full((len(which),), MADE_COUNTS, device=each.device)
+    made[:count] = 1.0
+    return (each * made).sum() / count
 
 
 def _by_parts(
@@ -151,7 +211,7 @@ def _by_parts(
     pooled, present = _pooled_spans(vectors, texts, rows, spans)
     counted = torch.stack(
         [
-            torch.from_numpy(facts(examples[r].text[s.start : s.end], None, None))
+            torch.from_numpy(facts(examples[r].text[s.start : s.end]))
             for r, s in zip(rows, spans, strict=True)
         ]
     ).to(vectors.device)
@@ -181,7 +241,7 @@ def _agreement(one: Span, other: Span) -> float:
 
 def _read(network: Network, reader: Reader, texts: list[str]) -> Tensor:
     """(n, 384): texts as unit vectors; short ones together, so that none is padded to the longest."""
-    read = reader.read(texts, LONGEST_ARTICLE).to(network.heads.weight.device)
+    read = reader.read(texts, LONGEST_HEADING).to(network.heads.weight.device)
     return pool(network.vectors(read.ids, read.mask), read.kept)[:, :WIDTH]
 
 

@@ -1,7 +1,7 @@
 """The plan of a run: which rows an epoch shows, varied how, in which batches."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -9,17 +9,21 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.data import sets
+from models.data import composed, sets
 from models.data.augment import Shares, vary
 from models.data.forms import Forms
 from models.data.sets import Example, Part, part_of
 from models.encoder import WIDTH
 from models.network import load_encoder, pool
 from models.training.batches import Reader, packed
-from models.training.objective import LONGEST_ARTICLE
+from models.training.objective import LONGEST_HEADING
 
 RATED = "insight_rubric"
 PAIRED = "ukpconvarg_pairs"
+PLACED = "composed_relevance"
+WORTH = "composed_worth"
+# Head → the set of pairs that teach it.
+COMPARED = {"convincing": PAIRED, "insight": WORTH}
 # Articles this near in rank are hard to tell apart; the very nearest may be the same subject.
 NEAR = slice(2, 6)
 
@@ -33,6 +37,7 @@ class Tuning:
     longest: int
     longest_rated: int
     rated_a_batch: int
+    placed_a_batch: int
     pairs_a_batch: int
     encoder_rate: float
     head_rate: float
@@ -43,7 +48,11 @@ class Tuning:
     row_weights: dict[str, float]
     loss_weights: dict[str, float]
     unlabelled_as_honest: list[str]
+    # Label → how many times more a row is shown that has it.
+    again: dict[str, int]
     shares: dict[str, float]
+    # A version of weights to go on from; without one, the encoder as it was released.
+    starts_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,14 +70,22 @@ class Rated:
 
 
 @dataclass(frozen=True)
-class Compared:
-    """A batch of better arguments, and the worse ones beside them."""
+class Placed:
+    """A batch of comments rated for their place alone, under articles that differ."""
 
+    rows: list[Example]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A batch of better arguments, and the worse ones beside them; `label` is the head that tells them apart."""
+
+    label: str
     better: list[Example]
     worse: list[Example]
 
 
-Work = Labelled | Rated | Compared
+Work = Labelled | Rated | Placed | Compared
 
 
 @dataclass(frozen=True)
@@ -77,9 +94,11 @@ class Plan:
 
     labelled: dict[str, list[Example]]
     rated: list[Example]
+    placed: list[Example]
     # For each article's id, a row under one that is like it.
     neighbours: dict[str, Example]
-    compared: list[tuple[Example, Example]]
+    # Head → pairs of which the first is to score higher.
+    compared: dict[str, list[tuple[Example, Example]]]
     tuning: Tuning
     reader: Reader
     seed: int
@@ -88,8 +107,11 @@ class Plan:
         """Every batch of an epoch, the kinds mixed."""
         chance = random.Random(self.seed * 1000 + number)  # noqa: S311 - no secret
         work: list[Work] = [Labelled(rows) for rows in self._labelled(chance)]
-        work += self._rated(chance)
-        work += self._compared(chance)
+        tuning = self.tuning
+        work += [Rated(r) for r in self._apart(self.rated, RATED, tuning.rated_a_batch, chance)]
+        work += [Placed(r) for r in self._apart(self.placed, PLACED, tuning.placed_a_batch, chance)]
+        for label, name in COMPARED.items():
+            work += self._compared(label, tuning.rows.get(name, 0), chance)
         chance.shuffle(work)
         return work
 
@@ -108,19 +130,24 @@ class Plan:
             chance=chance,
         )
 
-    def _rated(self, chance: random.Random) -> list[Rated]:
-        size = self.tuning.rated_a_batch
-        wanted = self.tuning.rows.get(RATED, 0) // size if self.rated else 0
+    def _apart(
+        self, examples: list[Example], name: str, size: int, chance: random.Random
+    ) -> Iterator[list[Example]]:
+        """Batches of comments under articles that differ, as many rows as the recipe asks for."""
+        wanted = self.tuning.rows.get(name, 0) // size if examples else 0
         endless = chain.from_iterable(
-            under_different_articles(self.rated, size, chance) for _ in iter(int, 1)
+            under_different_articles(examples, size, chance) for _ in iter(int, 1)
         )
-        return [Rated(rows) for rows in islice(endless, wanted)]
+        return islice(endless, wanted)
 
-    def _compared(self, chance: random.Random) -> list[Compared]:
-        size = min(self.tuning.pairs_a_batch, len(self.compared))
-        wanted = self.tuning.rows.get(PAIRED, 0) // size if size else 0
-        some = [chance.sample(self.compared, size) for _ in range(wanted)]
-        return [Compared([one for one, _ in each], [other for _, other in each]) for each in some]
+    def _compared(self, label: str, rows: int, chance: random.Random) -> list[Compared]:
+        pairs = self.compared[label]
+        size = min(self.tuning.pairs_a_batch, len(pairs))
+        wanted = rows // size if size else 0
+        some = [chance.sample(pairs, size) for _ in range(wanted)]
+        return [
+            Compared(label, [one for one, _ in each], [other for _, other in each]) for each in some
+        ]
 
 
 def make_plan(folder: Path, tuning: Tuning, *, seed: int, fold: int) -> Plan:
@@ -132,23 +159,46 @@ def make_plan(folder: Path, tuning: Tuning, *, seed: int, fold: int) -> Plan:
     labelled = {}
     for name, rows in tuning.rows.items():
         if name.startswith("forms_"):
-            made = getattr(Forms(seed), name.removeprefix("forms_"))(rows)
-            labelled[name] = [e for e in made if part_of(e) is Part.LEARN]
-        elif name not in {RATED, PAIRED}:
+            labelled[name] = to_learn(getattr(Forms(seed), name.removeprefix("forms_"))(rows))
+        elif name.startswith(composed.PREFIX) and name not in {PLACED, WORTH}:
+            labelled[name] = to_learn(composed.comments(name.removeprefix(composed.PREFIX)))
+        elif name not in {RATED, PAIRED, PLACED, WORTH}:
             labelled[name] = learned(name)
+    worth = composed.pairs() if WORTH in tuning.rows else []
+    worth = [pair for pair in worth if to_learn([pair[0]])]
+    if worth:
+        labelled[WORTH] = [example for pair in worth for example in pair]
     for name in set(tuning.unlabelled_as_honest) & set(labelled):
         labelled[name] = [as_honest(e) for e in labelled[name]]
     rated = [as_honest(e) for e in learned(RATED)] if RATED in tuning.rows else []
+    placed = to_learn(composed.placed()) if PLACED in tuning.rows else []
+    under = {e.group: e for e in placed}
     compared = [compare(e) for e in learned(PAIRED)] if PAIRED in tuning.rows else []
     return Plan(
-        labelled={name: rows for name, rows in labelled.items() if rows},
+        labelled={n: shown_again(rows, tuning.again) for n, rows in labelled.items() if rows},
         rated=rated,
-        neighbours=find_neighbours(rated, seed),
-        compared=compared,
+        placed=placed,
+        neighbours=find_neighbours(rated, seed)
+        | {group: under[e.row["neighbour"]] for group, e in under.items()},
+        compared={"convincing": compared, "insight": worth},
         tuning=tuning,
         reader=Reader(),
         seed=seed,
     )
+
+
+def to_learn(examples: Iterable[Example]) -> list[Example]:
+    """Those of our own writing that are for learning, not for tuning."""
+    return [e for e in examples if part_of(e) is Part.LEARN]
+
+
+def shown_again(examples: list[Example], again: dict[str, int]) -> list[Example]:
+    """The rows, and those with a rare label so many times more."""
+    found = list(examples)
+    for example in examples:
+        times = max((n for label, n in again.items() if example.labels.get(label) == 1), default=0)
+        found += [example] * times
+    return found
 
 
 def as_honest(example: Example) -> Example:
@@ -190,7 +240,7 @@ def find_neighbours(rated: list[Example], seed: int) -> dict[str, Example]:
         return by_article
     rows = [by_article[i].row for i in ids]
     titles = [f"{row['article_title']}. {row['article_desc'] or ''}" for row in rows]
-    read = Reader().read(titles, LONGEST_ARTICLE)
+    read = Reader().read(titles, LONGEST_HEADING)
     with torch.no_grad():
         means = pool(load_encoder()(read.ids, read.mask), read.kept)[:, :WIDTH]
     ranked = (means @ means.T).argsort(dim=1, descending=True).numpy()

@@ -97,7 +97,7 @@ def stack_insight(network: Network, encoder: Encoder, rated: list[Example]) -> N
     pooled = torch.from_numpy(
         np.stack([e.pooled for e in encoder.encode([normalise(e.text) for e in known])])
     )
-    counted = torch.from_numpy(np.stack([facts(e.text, None, None) for e in known]))
+    counted = torch.from_numpy(np.stack([facts(e.text) for e in known]))
     rows = [network.labels.index(label) for label in STACKED]
     with torch.no_grad():
         logits = network.logits(pooled, counted)[:, rows]
@@ -157,7 +157,7 @@ def _refit(
     texts = [*those, *others]
     pooled = np.stack([e.pooled for e in encoder.encode([normalise(text) for text in texts])])
     manner = np.array([fact in MANNER for fact in FACTS], dtype=np.float32)
-    counted = np.stack([facts(text, None, None) for text in texts]) * manner
+    counted = np.stack([facts(text) for text in texts]) * manner
     inputs = np.concatenate([pooled * SCALE, counted], axis=1)
     truth = [1] * len(those) + [0] * len(others)
     fitted = LogisticRegression(C=KIND_STRENGTH, max_iter=500).fit(inputs, truth)

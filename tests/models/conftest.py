@@ -1,6 +1,7 @@
 """What tests of the models share: the shipped weights, loaded once."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ def score(classifier: Classifier) -> Score:
     """Score one comment under ARTICLE, or under none."""
     passages = classifier.passages(ARTICLE)
 
-    def one(text: str, *, article: bool = True, **fields: str) -> Scored:
+    def one(text: str, *, article: bool = True, **fields: Any) -> Scored:
         asked = Comment(text=text, passages=passages if article else None, **fields)
         return classifier.predict([asked])[0]
 

@@ -44,14 +44,22 @@ def test_the_default_passes_every_gate() -> None:
 
 
 def test_a_version_that_misses_a_gate_cannot_be_accepted(copied: Path) -> None:
-    figures = json.loads((copied / FIGURES).read_text())
-    figures[0]["interval"]["value"] = 0.1
-    (copied / FIGURES).write_text(json.dumps(figures[:1]))
+    measured = json.loads((copied / FIGURES).read_text())
+    measured["figures"][0]["interval"]["value"] = 0.1
+    (copied / FIGURES).write_text(json.dumps(measured))
     with pytest.raises(SystemExit):
         gates.main(["--weights", str(copied), "--accept"])
     assert not (copied.parent / INDEX).exists()
     accept(copied)
     assert json.loads((copied.parent / INDEX).read_text()) == {"en": copied.name}
+
+
+def test_figures_of_other_weights_open_no_gate(copied: Path) -> None:
+    assert misses(copied) == []
+    measured = json.loads((copied / FIGURES).read_text())
+    measured["weights"]["encoder.bin"] = "0" * 64
+    (copied / FIGURES).write_text(json.dumps(measured))
+    assert len(misses(copied)) == 1
 
 
 @pytest.mark.parametrize("manifest", ["[]", "{}", '{"sha256": 3}', "no JSON", "\x00"])

@@ -22,7 +22,7 @@ from models.network import pool
 from models.training import export, train
 from models.training.batches import Reader, as_batch
 from models.training.objective import masked
-from models.training.plan import Compared, Labelled, Rated, make_plan
+from models.training.plan import Compared, Labelled, Placed, Rated, make_plan
 from models.training.train import read_config
 
 pytestmark = pytest.mark.weights
@@ -40,6 +40,7 @@ tokens_a_batch = 1024
 longest = 64
 longest_rated = 64
 rated_a_batch = 4
+placed_a_batch = 4
 pairs_a_batch = 8
 encoder_rate = 1e-4
 head_rate = 1e-2
@@ -49,6 +50,9 @@ anchor_every = 3
 unlabelled_as_honest = ["jigsaw_wiki"]
 [tuning.rows]
 jigsaw_wiki = 300
+composed_relevance = 16
+composed_threats = 20
+composed_worth = 16
 forms_spam = 60
 forms_honest = 60
 forms_site_talk = 20
@@ -64,6 +68,8 @@ sentences = 0.3
 quotes = 0.3
 pairs = 0.5
 anchor = 10.0
+[tuning.again]
+threat = 1
 [tuning.shares]
 joined = 0.1
 """
@@ -268,9 +274,9 @@ def test_an_epoch_is_the_same_for_the_same_seed_and_rated_batches_mix_articles(
     plan = make_plan(tmp_path, read_config(config).tuning, seed=1, fold=0)
     assert plan.epoch(0) == plan.epoch(0) != plan.epoch(1)
     kinds = {type(work) for work in plan.epoch(0)}
-    assert kinds == {Labelled, Rated, Compared}
+    assert kinds == {Labelled, Rated, Placed, Compared}
     for work in plan.epoch(0):
-        if isinstance(work, Rated):
+        if isinstance(work, (Rated, Placed)):
             articles = [e.group for e in work.rows]
             assert len(articles) == len(set(articles))
 

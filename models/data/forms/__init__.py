@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from models.data.forms.evasion import evade
 from models.data.forms.slots import Page, nickname, person, read, slots
 from models.data.sets import Example
+from models.text import Author
 
 EVADED = 0.3
 SENTENCE_END = re.compile(r"(?<=[.!?]) (?=[A-Z])")
@@ -233,7 +234,6 @@ def _example(
         source=f"forms_{kind}",
         group=f"{kind}/{family}",
         split="train",
-        author_name=author[0],
-        author_url=author[1],
+        author=Author(*author),
         row={"form": f"{family}/{draft.form}"},
     )
