@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from models.data.sets import Example, Part, home_part, load, part_of, read_rows
 from models.evaluation import measures
 from models.evaluation.baselines import Baselines, lengths
 from models.evaluation.measures import Interval, Measure
-from models.inference import Article, Classifier, Comment, Passages, Scored
+from models.inference import Article, Author, Classifier, Comment, Passages, Scored
 from models.relevance import split_passages
 
 Array = NDArray[np.float64]
 WRITTEN = Path(__file__).with_name("written")
 CHUNK = 512
+# All that a score depends on: text, article, parent, author.
+Asked = tuple[str, Article | None, str | None, Author]
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class Bench:
         self._sheets: dict[str, Sheet] = {}
         self._learn: dict[str, list[Example]] = {}
         self._shelf: dict[Article, Passages] = {}
+        self._scored: dict[Asked, Scored] = {}
 
     def test(self, name: str) -> Sheet:
         """The TEST part of a set that training learned from."""
@@ -133,12 +137,13 @@ class Bench:
 
     def score(self, rows: list[Row]) -> Sheet:
         """Every row as it would be served."""
-        scored: list[Scored] = []
-        for start in range(0, len(rows), CHUNK):
-            scored += self.classifier.predict(
-                [self._comment(row) for row in rows[start : start + CHUNK]]
-            )
-        return Sheet(rows, scored)
+        asked = [_asked(row) for row in rows]
+        new = {key: row for key, row in zip(asked, rows, strict=True) if key not in self._scored}
+        for start in range(0, len(new), CHUNK):
+            some = dict(islice(new.items(), start, start + CHUNK))
+            scored = self.classifier.predict([self._comment(row) for row in some.values()])
+            self._scored |= dict(zip(some, scored, strict=True))
+        return Sheet(rows, [self._scored[key] for key in asked])
 
     def likeness(self, sheet: Sheet) -> dict[str, Array]:
         """What the encoder as it was released says of relevance: nearness to the article's nearest passage."""
@@ -157,8 +162,7 @@ class Bench:
             text=row.text,
             passages=None if row.article is None else self._shelf[row.article],
             parent=row.data.get("parent_text"),
-            author_name=row.data.get("author_name"),
-            author_url=row.data.get("author_url"),
+            author=_author(row),
         )
 
     def figure(
@@ -198,6 +202,14 @@ class Bench:
             baselines={k: round(how(wanted, v, groups), 4) for k, v in found.items()},
             reach=reach,
         )
+
+
+def _author(row: Row) -> Author:
+    return Author(*(row.data.get(f"author_{part}") for part in ("name", "url", "email_domain")))
+
+
+def _asked(row: Row) -> Asked:
+    return row.text, row.article, row.data.get("parent_text"), _author(row)
 
 
 def _article(row: dict[str, Any]) -> Article | None:

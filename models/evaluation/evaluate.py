@@ -43,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         figures += task(bench)
         print(f"{task.__name__}: {time.monotonic() - began:.0f} s", flush=True)
     print(table(figures))
-    (folder / FIGURES).write_text(json.dumps([asdict(f) for f in figures], indent=1) + "\n")
+    measured = {"weights": manifest["sha256"], "figures": [asdict(f) for f in figures]}
+    (folder / FIGURES).write_text(json.dumps(measured, indent=1) + "\n")
     write_card(folder, figures)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.registry import accept, default_folder
+from models.registry import accept, default_folder, open_weights
 
 GATES = Path(__file__).with_name("gates.toml")
 FIGURES = "figures.json"
@@ -46,9 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def misses(folder: Path) -> list[str]:
-    """Every gate that the figures of a version do not pass, in words; an unmeasured one is missed."""
-    figures = json.loads((folder / FIGURES).read_text())
-    return [said for gate in read_gates() if (said := _missed(gate, figures))]
+    """Every gate that the figures of a version do not pass, in words; an unmeasured one is missed.
+
+    Figures of other weights than those in the folder pass nothing.
+    """
+    measured = json.loads((folder / FIGURES).read_text())
+    if measured["weights"] != open_weights(folder).manifest["sha256"]:
+        return [f"{FIGURES} was measured with other weights: evaluate again"]
+    return [said for gate in read_gates() if (said := _missed(gate, measured["figures"]))]
 
 
 def read_gates() -> list[Gate]:

@@ -11,7 +11,6 @@ from models.evaluation.rows import MOST, has, is_, known, share_of
 from models.labels import TOXICITY_HEADS
 
 TOXIC = ("jigsaw_wiki", "civil_spans", "surge")
-SHORT_WORDS = 8
 
 
 def spam(bench: Bench) -> Iterator[Figure]:
@@ -111,15 +110,6 @@ def toxicity(bench: Bench) -> Iterator[Figure]:
             learn=learn,
             reach=reach,
         )
-    short = wiki.where(lambda row: len(row.text.split()) < SHORT_WORDS)
-    yield bench.figure(
-        short,
-        [row.data["toxic"] for row in short.rows],
-        task="toxicity",
-        rows_from="jigsaw_wiki, under eight words",
-        given=short.scores("toxicity"),
-        measure=AUC,
-    )
 
 
 def written_harm(bench: Bench) -> Iterator[Figure]:

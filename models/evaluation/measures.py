@@ -97,8 +97,19 @@ def ndcg(truth: Array, given: Array, groups: NDArray[np.int64]) -> float:
     return float(np.mean(values)) if values else float("nan")
 
 
-def within(measure: Measure, lengths: Array, bands: int) -> Measure:
-    """The mean of a measure over bands of equal length, so that length cannot carry it.
+def mean(values: Sequence[float]) -> float:
+    """Their arithmetic mean."""
+    return float(np.mean(values))
+
+
+def within(
+    measure: Measure,
+    lengths: Array,
+    bands: int,
+    *,
+    over: Callable[[Sequence[float]], float] = mean,
+) -> Measure:
+    """The mean of a measure over bands of equal length (or what `over` makes of them), so that length cannot carry it.
 
     `groups` of the measure that comes back must be row numbers: they find each row's length again.
     """
@@ -112,7 +123,7 @@ def within(measure: Measure, lengths: Array, bands: int) -> Measure:
             if here.sum() > 1
         ]
         known = [v for v in values if not np.isnan(v)]
-        return float(np.mean(known)) if known else float("nan")
+        return over(known) if known else float("nan")
 
     return banded
 
