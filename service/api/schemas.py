@@ -100,7 +100,7 @@ class ArticleBody(Payload):
 
 
 class AuthorBody(Payload):
-    """Who wrote a comment; the address is kept as a keyed hash only."""
+    """Who wrote a comment; the address is kept as a keyed hash, with what stands behind the @."""
 
     name: AuthorName
     id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
@@ -136,6 +136,7 @@ class CommentEdit(Payload):
                 name=self.author.name,
                 id=self.author.id,
                 email_hash=hashed_email(email, secret=secret) if email else None,
+                email_domain=email.rpartition("@")[2].lower() if email else None,
                 url=self.author.url,
             ),
             body=self.body,
@@ -217,6 +218,7 @@ class ScoreBody(Payload):
     parent: Annotated[str, Field(max_length=LONGEST_COMMENT)] | None = None
     author_name: Name | None = None
     author_url: Annotated[str, Field(max_length=2000)] | None = None
+    author_email_domain: Annotated[str, Field(max_length=254)] | None = None
     language: Language | None = None
 
 

@@ -66,6 +66,7 @@ def _question(process: Process, call: Call[ScoreBody, Nothing]) -> Question:
         parent=asked.parent,
         author_name=asked.author_name,
         author_url=asked.author_url,
+        author_email_domain=asked.author_email_domain,
         language=asked.language,
     )
 

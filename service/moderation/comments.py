@@ -28,6 +28,7 @@ class NewAuthor:
     name: str
     id: str | None = None
     email_hash: str | None = None
+    email_domain: str | None = None
     url: str | None = None
 
     @property
@@ -275,6 +276,7 @@ def _add_revision(session: Session, comment: Comment, new: NewComment, *, now: d
             body=new.body,
             author_name=new.author.name,
             author_url=new.author.url,
+            author_email_domain=new.author.email_domain,
             language=new.language,
             fingerprint=new.fingerprint,
             created_at=now,

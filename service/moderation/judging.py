@@ -92,6 +92,7 @@ def list_tasks(session: Session, comment_ids: Sequence[int]) -> list[Task]:
                 parent=parent,
                 author_name=revision.author_name,
                 author_url=revision.author_url,
+                author_email_domain=revision.author_email_domain,
                 language=revision.language or article.language,
             ),
         )

@@ -53,6 +53,7 @@ class Question:
     parent: str | None = None
     author_name: str | None = None
     author_url: str | None = None
+    author_email_domain: str | None = None
     language: str | None = None
 
 

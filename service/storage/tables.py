@@ -347,6 +347,8 @@ class CommentRevision(Table):
     body: Mapped[str] = mapped_column(sa.Text)
     author_name: Mapped[str] = mapped_column(sa.String(200))
     author_url: Mapped[str | None] = mapped_column(sa.String(2000))
+    # Of the address, which is kept as a keyed hash only, what stands behind the @.
+    author_email_domain: Mapped[str | None] = mapped_column(sa.String(254))
     language: Mapped[str | None] = mapped_column(sa.String(35))
     fingerprint: Mapped[str] = mapped_column(sa.String(64))
     created_at: Mapped[datetime]
