@@ -10,7 +10,14 @@ import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 # Libraries whose chatter is not the operator's business.
-QUIET = ("openvino", "trafilatura", "courlan", "htmldate", "alembic.runtime.migration")
+QUIET = (
+    "openvino",
+    "trafilatura",
+    "courlan",
+    "htmldate",
+    "alembic.runtime.migration",
+    "httpcore2",
+)
 
 
 def set_up_logs(level: str, *, human: bool = False) -> None:

@@ -4,9 +4,11 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from ipaddress import ip_network
 from pathlib import Path
 
 from service.errors import MisconfiguredError
+from service.outgoing import Network
 
 PREFIX = "POSTBAG_"
 
@@ -36,7 +38,7 @@ SETTINGS = (
     Setting(
         name="SECRET",
         default="",
-        help="Key for hashing e-mail addresses; empty means one generated in DATA_DIR. Set it when several hosts share a database.",
+        help="Key for hashing e-mail addresses and for making webhooks' secrets; empty means one generated in DATA_DIR. Set it when several hosts share a database.",
         secret=True,
     ),
     Setting(name="HOST", default="127.0.0.1", help="Address to listen on."),
@@ -69,6 +71,11 @@ SETTINGS = (
         default="",
         help="Comma-separated addresses whose X-Forwarded-* headers count.",
     ),
+    Setting(
+        name="WEBHOOK_ALLOW_PRIVATE",
+        default="",
+        help="Comma-separated networks, e.g. 10.1.0.0/16, in which webhooks may be delivered, over plain http too; elsewhere only to public addresses over https.",
+    ),
     Setting(name="LOG_LEVEL", default="info", help="debug, info, warning or error."),
 )
 
@@ -88,6 +95,7 @@ class Settings:
     scoring_queue: int
     worker_inside: bool
     trusted_proxies: tuple[str, ...]
+    webhook_networks: tuple[Network, ...]
     log_level: str
 
     def __repr__(self) -> str:
@@ -116,6 +124,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         scoring_queue=_number(values, "SCORING_QUEUE", low=1, high=100_000),
         worker_inside=_choice(values, "WORKER", ("inside", "separate")) == "inside",
         trusted_proxies=tuple(p.strip() for p in values["TRUSTED_PROXIES"].split(",") if p.strip()),
+        webhook_networks=_networks(values, "WEBHOOK_ALLOW_PRIVATE"),
         log_level=_choice(values, "LOG_LEVEL", ("debug", "info", "warning", "error")),
     )
 
@@ -154,6 +163,15 @@ def _number(values: dict[str, str], name: str, *, low: int, high: int) -> int:
             f"{PREFIX}{name} must be a whole number from {low} to {high}, not {values[name]!r}."
         )
     return number
+
+
+def _networks(values: dict[str, str], name: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(n.strip()) for n in values[name].split(",") if n.strip())
+    except ValueError as error:
+        raise MisconfiguredError(
+            f"{PREFIX}{name} must name networks like 10.1.0.0/16 or addresses, not {values[name]!r}."
+        ) from error
 
 
 def _choice(values: dict[str, str], name: str, allowed: tuple[str, ...]) -> str:

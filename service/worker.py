@@ -1,4 +1,4 @@
-"""The worker: judges what was left unjudged and reads new articles, until told to stop."""
+"""The worker: judges what was left unjudged, reads new articles and tells webhooks, until told to stop."""
 
 import threading
 import time
@@ -9,6 +9,7 @@ from functools import partial
 import structlog
 from sqlalchemy.orm import Session
 
+from service import delivery
 from service.moderation import articles, judging
 from service.moderation.judging import Task
 from service.moderation.scores import Answer, ScorerUnavailable
@@ -30,6 +31,9 @@ AFTER_AN_ERROR_S = 5.0
 def run(process: Process, stop: threading.Event) -> None:
     """Work until `stop` is set; an error is logged and the round begins anew."""
     log.info("worker.started")
+    # Beside the rounds: a receiver that takes its time keeps no comment waiting.
+    telling = threading.Thread(target=delivery.run, args=(process, stop), name="delivery")
+    telling.start()
     while not stop.is_set():
         try:
             busy = work_once(process)
@@ -39,6 +43,7 @@ def run(process: Process, stop: threading.Event) -> None:
             continue
         if not busy:
             stop.wait(IDLE_S)
+    telling.join()
     log.info("worker.stopped")
 
 

@@ -2,13 +2,25 @@
 
 from starlette.routing import Route
 
-from service.api import articles, block, comments, explanation, feed, picks, review, schemas, score
+from service.api import (
+    articles,
+    block,
+    comments,
+    explanation,
+    feed,
+    picks,
+    review,
+    schemas,
+    score,
+    webhooks,
+)
 from service.api.comments import receiving_endpoint
 from service.api.endpoint import Nothing, json_endpoint
 from service.storage.tables import Scope
 
-INGEST, MODERATE, PUBLISH = Scope.INGEST, Scope.MODERATE, Scope.PUBLISH
+INGEST, MODERATE, PUBLISH, ADMIN = Scope.INGEST, Scope.MODERATE, Scope.PUBLISH, Scope.ADMIN
 ARTICLE, COMMENT = "/articles/{article_id}", "/comments/{comment_id}"
+WEBHOOKS, WEBHOOK = "/site/webhooks", "/site/webhooks/{webhook_id}"
 
 # fmt: off
 ROUTES = [
@@ -36,5 +48,14 @@ ROUTES = [
 
     Route("/feed", json_endpoint(feed.next_page, permission=INGEST, body=Nothing, query=schemas.FeedQuery, writes=False), methods=["GET"]),
     Route("/score", score.score, methods=["POST"]),
+
+    Route(WEBHOOKS, json_endpoint(webhooks.list_all, permission=ADMIN, body=Nothing, query=Nothing, writes=False), methods=["GET"]),
+    Route(WEBHOOKS, json_endpoint(webhooks.replace, permission=ADMIN, body=webhooks.WebhooksBody, query=Nothing, writes=True), methods=["PUT"]),
+    Route(WEBHOOK, json_endpoint(webhooks.remove, permission=ADMIN, body=Nothing, query=Nothing, writes=True), methods=["DELETE"]),
+    Route(WEBHOOK + "/secret", json_endpoint(webhooks.rotate, permission=ADMIN, body=Nothing, query=Nothing, writes=True), methods=["POST"]),
+    Route(WEBHOOK + "/resume", json_endpoint(webhooks.resume, permission=ADMIN, body=Nothing, query=Nothing, writes=True), methods=["POST"]),
+    Route(WEBHOOK + "/test", json_endpoint(webhooks.send_test, permission=ADMIN, body=Nothing, query=Nothing, writes=True), methods=["POST"]),
+    Route(WEBHOOK + "/deliveries", json_endpoint(webhooks.list_deliveries, permission=ADMIN, body=Nothing, query=schemas.PageQuery, writes=False), methods=["GET"]),
+    Route(WEBHOOK + "/deliveries/{message_id}/replay", json_endpoint(webhooks.replay, permission=ADMIN, body=Nothing, query=Nothing, writes=True), methods=["POST"]),
 ]
 # fmt: on

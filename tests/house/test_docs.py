@@ -10,7 +10,9 @@ from service.__main__ import app
 from service.api.payload import CODES
 from service.api.routes import ROUTES
 from service.errors import ServiceError
+from service.moderation.messages import TYPES
 from service.moderation.policy import Reason
+from service.outgoing import Trouble
 from service.settings import PREFIX, SETTINGS
 
 ROOT = Path(__file__).parents[2]
@@ -55,3 +57,9 @@ def test_every_reason_is_documented() -> None:
     flow = (ROOT / "docs/flow.md").read_text()
     for reason in Reason:
         assert f"`{reason.value}`" in flow, f"docs/flow.md does not explain {reason.value}"
+
+
+def test_every_message_of_a_webhook_and_every_trouble_is_documented() -> None:
+    page = (ROOT / "docs/webhooks.md").read_text()
+    for word in (*TYPES, *Trouble, "status", "secret_changed", "internal"):
+        assert f"| `{word}` |" in page, f"docs/webhooks.md does not explain {word}"

@@ -8,11 +8,14 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from service import worker
+from service import delivery, worker
 from service.app import create_app
 from service.logs import set_up_logs
+from service.moderation import delivery_log, webhooks
+from service.moderation.webhooks import Wanted
 from service.process import Process
-from tests.conftest import PASSWORD, House, put_article
+from service.storage.tables import EventKind
+from tests.conftest import NOW, PASSWORD, House, put_article
 from tests.keyword_scorer import KeywordScorer
 
 CANARIES = {
@@ -61,6 +64,30 @@ def test_the_whole_path_leaves_no_text_name_address_or_key_in_the_log(
     assert '"event": "request"' in written
     for secret in (*CANARIES.values(), "canary", house.key, PASSWORD):
         assert secret.lower() not in written.lower()
+
+
+def test_a_delivery_leaves_neither_address_nor_secret_in_the_log(
+    process: Process, house: House, logged: io.StringIO
+) -> None:
+    wanted = Wanted(
+        id=None,
+        url="https://127.0.0.1/canary-token",
+        description="canary",
+        kinds=frozenset(EventKind),
+        active=True,
+    )
+    secret = process.settings.secret
+    [made] = process.database.write(
+        lambda s: webhooks.replace(s, house.site_id, [wanted], secret=secret, now=NOW)
+    )
+    webhook_id = made.webhook.public_id
+    process.database.write(lambda s: delivery_log.send_test(s, house.site_id, webhook_id, now=NOW))
+    assert delivery.work_once(process)
+    written = logged.getvalue()
+    assert "forbidden_address" in written
+    assert "canary" not in written
+    assert made.fresh
+    assert made.fresh.removeprefix("whsec_")[:8] not in written
 
 
 def test_a_crash_can_be_found_in_the_log_by_the_id_its_caller_was_given(
