@@ -69,6 +69,8 @@ def _cleaned(value: Any, pointer: str, unfit: list[FieldError]) -> Any:
         detail = "The text holds a NUL or half of a surrogate pair."
         unfit.append(FieldError(pointer=pointer, code="invalid_text", detail=detail))
         return UNFIT.sub("\ufffd", value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # JSON has one kind of number: 1.0 is the integer 1
     if isinstance(value, list):
         return [_cleaned(each, f"{pointer}/{i}", unfit) for i, each in enumerate(value)]
     if isinstance(value, dict):
