@@ -34,8 +34,8 @@ class Problem(BaseModel):
     errors: list[WrongField] = []
 
 
-def render_problem(error: ServiceError, request: Request[Any]) -> Response:
-    """The refusal a caller can act on."""
+def as_problem(error: ServiceError, request: Request[Any]) -> Problem:
+    """The refusal as its fields."""
     problem = Problem(
         type="about:blank",
         title=error.title,
@@ -49,6 +49,12 @@ def render_problem(error: ServiceError, request: Request[Any]) -> Response:
             WrongField(pointer=wrong.pointer, code=wrong.code, detail=wrong.detail)
             for wrong in error.errors
         ]
+    return problem
+
+
+def render_problem(error: ServiceError, request: Request[Any]) -> Response:
+    """The refusal a caller can act on."""
+    problem = as_problem(error, request)
     return Response(
         json.dumps(problem.model_dump(exclude_unset=True), ensure_ascii=True),
         status_code=error.status,

@@ -2,7 +2,18 @@
 
 from starlette.routing import Route
 
-from service.api import articles, block, comments, explanation, feed, picks, review, schemas, score
+from service.api import (
+    articles,
+    batch,
+    block,
+    comments,
+    explanation,
+    feed,
+    picks,
+    review,
+    schemas,
+    score,
+)
 from service.api.comments import receiving_endpoint
 from service.api.endpoint import Nothing, json_endpoint
 from service.storage.tables import Scope
@@ -16,6 +27,7 @@ ROUTES = [
     Route(ARTICLE, json_endpoint(articles.get, permission=INGEST, body=Nothing, query=Nothing, writes=False), methods=["GET"]),
 
     Route("/comments", receiving_endpoint(comments.submit, permission=INGEST, body=schemas.CommentBody), methods=["POST"]),
+    Route("/comments:batch", batch.submit, methods=["POST"]),
     Route(COMMENT, json_endpoint(comments.get, permission=INGEST, body=Nothing, query=Nothing, writes=False), methods=["GET"]),
     Route(COMMENT, receiving_endpoint(comments.put, permission=INGEST, body=schemas.CommentEdit), methods=["PUT"]),
     Route(COMMENT, json_endpoint(comments.withdraw, permission=INGEST, body=Nothing, query=Nothing, writes=True), methods=["DELETE"]),
