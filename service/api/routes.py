@@ -9,6 +9,7 @@ from service.api import (
     comments,
     explanation,
     feed,
+    flags,
     picks,
     review,
     schemas,
@@ -33,6 +34,7 @@ ROUTES = [
     Route(COMMENT, json_endpoint(comments.withdraw, permission=INGEST, body=Nothing, query=Nothing, writes=True), methods=["DELETE"]),
 
     Route(COMMENT + "/decisions", json_endpoint(review.decide, permission=MODERATE, body=schemas.DecisionBody, query=Nothing, writes=True), methods=["POST"]),
+    Route(COMMENT + "/flags", json_endpoint(flags.report, permission=INGEST, body=flags.FlagBody, query=Nothing, writes=True), methods=["POST"]),
     Route(COMMENT + "/explanation", explanation.explain, methods=["GET"]),
     Route("/queue", json_endpoint(review.next_page, permission=MODERATE, body=Nothing, query=schemas.PageQuery, writes=False), methods=["GET"]),
     Route("/queue/claim", json_endpoint(review.claim, permission=MODERATE, body=schemas.ClaimBody, query=Nothing, writes=True), methods=["POST"]),

@@ -317,6 +317,7 @@ class CommentReply(BaseModel):
     passage: PassageReply | None
     repeats: list[RepeatReply]
     quote: SpanReply | None
+    flags: Annotated[int, Field(description="readers who reported it")]
 
 
 class AcceptedReply(BaseModel):
@@ -372,6 +373,7 @@ def comment_reply(view: View) -> CommentReply:
         quote=SpanReply(start=answer.quote.start, end=answer.quote.end)
         if answer and answer.quote
         else None,
+        flags=view.flags,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased, defer
 
-from service.moderation import articles, comments, decisions, feed, policy, scores, sites
+from service.moderation import articles, comments, decisions, feed, policy, reading, scores, sites
 from service.moderation.actor import MACHINE
 from service.moderation.comments import LEASE
 from service.moderation.policy import Facts, FailPolicy, Reason, Ruling
@@ -227,7 +227,8 @@ def _rule(
         .returning(Verdict.id)
     )
     comment.verdict_id = verdict_id
-    comment.priority = ruling.priority
+    flagged = reading.count_flags(session, [comment.id])[comment.id]
+    comment.priority = round(ruling.priority + policy.urgency(flagged), 4)
     to = decisions.BECOMES[ruling.action]
     session.flush()  # the guarded move reads the row
     if not _machine_may_move(session, comment, to):
