@@ -79,7 +79,7 @@ def report(
 
 def _comes_back(session: Session, comment: Comment, in_force: Policy) -> bool:
     """Whether enough readers reported an approved comment that nobody has looked at since they began."""
-    if comment.state is not State.APPROVED or not in_force.flags_to_hold:
+    if comment.state is not State.APPROVED or not in_force.flags_to_hold or in_force.observe:
         return False
     by_a_person = (
         Decision.comment_id == comment.id,

@@ -88,6 +88,8 @@ class Policy:
     fail: FailPolicy
     wait_for_model_s: int
     flags_to_hold: int
+    trusted_after: int
+    observe: bool
 
     def to_body(self) -> dict[str, Any]:
         """The policy as its row holds it."""
@@ -98,6 +100,8 @@ class Policy:
             "fail": self.fail.value,
             "wait_for_model_s": self.wait_for_model_s,
             "flags_to_hold": self.flags_to_hold,
+            "trusted_after": self.trusted_after,
+            "observe": self.observe,
         }
 
 
@@ -140,6 +144,8 @@ class Body(BaseModel):
     fail: FailPolicy = FailPolicy.ASK_A_PERSON
     wait_for_model_s: Annotated[int, Field(ge=0, le=7 * 24 * 3600)] = 900
     flags_to_hold: Annotated[int, Field(ge=0, le=1000)] = 3
+    trusted_after: Annotated[int, Field(ge=1, le=1000)] = 5
+    observe: bool = False
 
 
 def must_be_valid(body: Mapping[str, Any]) -> None:
@@ -184,6 +190,8 @@ def from_body(version: int, body: Mapping[str, Any]) -> Policy:
         fail=checked.fail,
         wait_for_model_s=checked.wait_for_model_s,
         flags_to_hold=checked.flags_to_hold,
+        trusted_after=checked.trusted_after,
+        observe=checked.observe,
     )
 
 
