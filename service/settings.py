@@ -69,6 +69,11 @@ SETTINGS = (
         default="",
         help="Comma-separated addresses whose X-Forwarded-* headers count.",
     ),
+    Setting(
+        name="KEY_RATE",
+        default="200",
+        help="Calls a second that each key may make of this process before it is answered 429; 0 is no limit.",
+    ),
     Setting(name="LOG_LEVEL", default="info", help="debug, info, warning or error."),
 )
 
@@ -88,6 +93,7 @@ class Settings:
     scoring_queue: int
     worker_inside: bool
     trusted_proxies: tuple[str, ...]
+    key_rate: int
     log_level: str
 
     def __repr__(self) -> str:
@@ -116,6 +122,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         scoring_queue=_number(values, "SCORING_QUEUE", low=1, high=100_000),
         worker_inside=_choice(values, "WORKER", ("inside", "separate")) == "inside",
         trusted_proxies=tuple(p.strip() for p in values["TRUSTED_PROXIES"].split(",") if p.strip()),
+        key_rate=_number(values, "KEY_RATE", low=0, high=1_000_000),
         log_level=_choice(values, "LOG_LEVEL", ("debug", "info", "warning", "error")),
     )
 

@@ -88,7 +88,10 @@ async def submit(request: Request[State]) -> Response:
         call = endpoint.check(
             process, request, raw, permission=Scope.INGEST, body=Nothing, query=BatchQuery
         )
-        return call, parse_shape(raw, BatchBody)
+        sent = parse_shape(raw, BatchBody)
+        # Each comment costs what a call of its own would; the call itself has paid for one.
+        process.rates.take(call.caller.key_id, cost=len(sent.comments) - 1)
+        return call, sent
 
     try:
         call, sent = await process.in_thread(first)

@@ -161,10 +161,11 @@ def check(
     body: type[B],
     query: type[Q],
 ) -> Call[B, Q]:
-    """A request made into a call, in this order: who, may they, what; raises the ServiceError that applies."""
+    """A request made into a call, in this order: who, may they, so often, what; raises the ServiceError that applies."""
     caller = _caller(process, request)
     if not caller.may(permission):
         raise Forbidden(f"this key lacks the scope {permission.value!r}", code="missing_scope")
+    process.rates.take(caller.key_id)
     path = {name: str(value) for name, value in request.path_params.items()}
     wrong = tuple(
         FieldError(pointer=f"/path/{name}", code="invalid_id", detail=ID_ADVICE)

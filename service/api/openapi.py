@@ -26,7 +26,7 @@ ABOUT = (
 )
 MADE_BY = "The document itself: this one, made from the code."
 # Refusals that any call may meet, and those of calls that have a path to be wrong or a body to be read.
-ALWAYS = (401, 403, 422, 500)
+ALWAYS = (401, 403, 422, 429, 500)
 WITH_PATH = (404,)
 WITH_BODY = (400, 413)
 
