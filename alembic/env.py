@@ -5,6 +5,7 @@ import sqlalchemy as sa
 from alembic import context
 from service.settings import read_settings
 from service.storage import webhook_tables  # noqa: F401 - its tables join the metadata
+from service.storage import flags  # noqa: F401 - its tables join the others
 from service.storage.db import migration_engine
 from service.storage.tables import Table, UtcDateTime
 

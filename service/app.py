@@ -16,10 +16,11 @@ from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Match, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import worker
+from service.api import openapi
 from service.api.problems import from_http, render_problem
 from service.api.routes import ROUTES as API_ROUTES
 from service.errors import ServiceError, TooLarge
@@ -28,6 +29,7 @@ from service.process import Process, State
 from service.scoring import BatchScorer
 from service.settings import Settings
 from service.storage.db import open_database
+from service.web import docs
 from service.web.problems import render_problem_page
 from service.web.routes import ROUTES as WEB_ROUTES
 
@@ -76,11 +78,13 @@ def create_app(process: Process) -> Starlette:
         if thread.is_alive():
             await process.in_thread(lambda: thread.join(WORKER_STOPS_WITHIN_S))
 
+    described = openapi.document(API_ROUTES, prefix=API)
     return Starlette(
         routes=[
             Route("/livez", livez),
             Route("/readyz", readyz),
-            Mount(API, routes=API_ROUTES),
+            Mount(API, routes=[*API_ROUTES, openapi.route_to(described)]),
+            docs.route_to(described),
             *WEB_ROUTES,
         ],
         middleware=[
@@ -129,7 +133,23 @@ async def on_refusal(request: Request[Any], error: Exception) -> Response:
 async def on_http_error(request: Request[Any], error: Exception) -> Response:
     """What Starlette refuses: no such path, no such method, too much."""
     refusal = from_http(error) if isinstance(error, HTTPException) else error
+    if isinstance(refusal, ServiceError) and refusal.status == 405:
+        # Starlette names the methods of the first route with this path, not of all.
+        methods = _methods_at(request)
+        refusal.headers |= {"Allow": ", ".join(sorted(methods))} if methods else {}
     return await on_refusal(request, refusal)
+
+
+def _methods_at(request: Request[Any]) -> set[str]:
+    """Every method that the path of a request has; none where only the document stands."""
+    inside = request.scope.get("root_path", "").endswith(API)
+    routes = API_ROUTES if inside else request.app.routes
+    return {
+        method
+        for route in routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
 
 
 async def on_crash(request: Request[Any], _error: Exception) -> Response:

@@ -10,6 +10,7 @@ import structlog
 from anyio import CapacityLimiter, to_thread
 
 from service.moderation.scores import Scorer
+from service.rates import Rates
 from service.settings import Settings
 from service.storage.db import POOL_SIZE, Database
 
@@ -27,7 +28,11 @@ class Process:
     scorer: Scorer
     owner: str
     background: set[asyncio.Task[None]] = field(default_factory=set)
+    rates: Rates = field(init=False)
     limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(POOL_SIZE))
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rates", Rates(a_second=self.settings.key_rate))
 
     async def in_thread(self, act: Callable[[], T]) -> T:
         """Run blocking work beside the event loop, as many at a time as there are connections."""

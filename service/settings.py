@@ -76,6 +76,11 @@ SETTINGS = (
         default="",
         help="Comma-separated networks, e.g. 10.1.0.0/16, in which webhooks may be delivered, over plain http too; elsewhere only to public addresses over https.",
     ),
+    Setting(
+        name="KEY_RATE",
+        default="200",
+        help="Calls a second that each key may make of this process before it is answered 429; 0 is no limit.",
+    ),
     Setting(name="LOG_LEVEL", default="info", help="debug, info, warning or error."),
 )
 
@@ -96,6 +101,7 @@ class Settings:
     worker_inside: bool
     trusted_proxies: tuple[str, ...]
     webhook_networks: tuple[Network, ...]
+    key_rate: int
     log_level: str
 
     def __repr__(self) -> str:
@@ -125,6 +131,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         worker_inside=_choice(values, "WORKER", ("inside", "separate")) == "inside",
         trusted_proxies=tuple(p.strip() for p in values["TRUSTED_PROXIES"].split(",") if p.strip()),
         webhook_networks=_networks(values, "WEBHOOK_ALLOW_PRIVATE"),
+        key_rate=_number(values, "KEY_RATE", low=0, high=1_000_000),
         log_level=_choice(values, "LOG_LEVEL", ("debug", "info", "warning", "error")),
     )
 

@@ -3,7 +3,7 @@
 from pydantic import AwareDatetime, BaseModel
 from sqlalchemy.orm import Session
 
-from service.api.endpoint import Call, Nothing, Reply
+from service.api.endpoint import Call, Nothing, Reply, answers
 from service.api.schemas import ArticleBody
 from service.moderation import articles
 from service.storage.tables import Article, Mode
@@ -26,6 +26,7 @@ class ArticleReply(BaseModel):
     comments: dict[str, int]
 
 
+@answers({200: ArticleReply, 201: ArticleReply})
 def put(session: Session, call: Call[ArticleBody, Nothing]) -> Reply:
     """Register or update an article: 201 when it is new."""
     new = call.body.as_new(call.path["article_id"])
@@ -33,6 +34,7 @@ def put(session: Session, call: Call[ArticleBody, Nothing]) -> Reply:
     return Reply(status=201 if created else 200, body=_reply(session, article))
 
 
+@answers({200: ArticleReply}, refuses=(404,))
 def get(session: Session, call: Call[Nothing, Nothing]) -> Reply:
     """An article with its comments counted by state."""
     return Reply(body=_reply(session, articles.get(session, call.site_id, call.path["article_id"])))

@@ -3,7 +3,7 @@
 from pydantic import AwareDatetime, BaseModel
 from sqlalchemy.orm import Session
 
-from service.api.endpoint import Call, Nothing, Reply
+from service.api.endpoint import Call, Nothing, Reply, answers
 from service.api.picks import PicksReply, draft_reply
 from service.api.schemas import PublishBody
 from service.moderation import articles, block
@@ -35,11 +35,13 @@ class BlockReply(BaseModel):
     published: PublishedReply
 
 
+@answers({200: BlockReply}, refuses=(404,))
 def get(session: Session, call: Call[Nothing, Nothing]) -> Reply:
     """The draft, and what is on the page."""
     return Reply(body=_reply(session, call.site_id, call.path["article_id"]))
 
 
+@answers({200: BlockReply}, refuses=(404, 409))
 def publish(session: Session, call: Call[PublishBody, Nothing]) -> Reply:
     """Put the draft on the page; a stale version is refused."""
     article_id = call.path["article_id"]
@@ -47,6 +49,7 @@ def publish(session: Session, call: Call[PublishBody, Nothing]) -> Reply:
     return Reply(body=_reply(session, call.site_id, article_id))
 
 
+@answers({200: BlockReply}, refuses=(404,))
 def withdraw(session: Session, call: Call[Nothing, Nothing]) -> Reply:
     """Take the whole block down; the draft stays."""
     article_id = call.path["article_id"]

@@ -12,9 +12,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.api import endpoint
-from service.api.endpoint import Call, Nothing, Reply
+from service.api.endpoint import Call, Nothing, Reply, answers
 from service.api.problems import render_problem
-from service.api.schemas import CommentBody, CommentEdit, WaitQuery, comment_reply
+from service.api.schemas import (
+    AcceptedReply,
+    CommentBody,
+    CommentEdit,
+    CommentReply,
+    WaitQuery,
+    comment_reply,
+)
 from service.errors import ServiceError
 from service.moderation import comments, judging, reading
 from service.moderation.comments import NewComment, Receipt
@@ -29,23 +36,27 @@ log = structlog.get_logger()
 Receive = Callable[[Session, Call[Any, WaitQuery], str], Receipt]
 
 
+@answers({200: CommentReply, 201: CommentReply, 202: AcceptedReply}, refuses=(409, 503))
 def submit(session: Session, call: Call[CommentBody, WaitQuery], owner: str) -> Receipt:
     """A new comment: 201 with its verdict, 202 while it is still to come, 200 for the same again."""
     new = call.body.as_new(call.body.id, secret=call.settings.secret)
     return comments.submit(session, call.site_id, new, owner=owner, now=call.now)
 
 
+@answers({200: CommentReply, 201: CommentReply, 202: AcceptedReply}, refuses=(409, 503))
 def put(session: Session, call: Call[CommentEdit, WaitQuery], owner: str) -> Receipt:
     """A comment as it should be: a new one is received, other words are a new revision."""
     new: NewComment = call.body.as_new(call.path["comment_id"], secret=call.settings.secret)
     return comments.put(session, call.site_id, new, actor=call.actor, owner=owner, now=call.now)
 
 
+@answers({200: CommentReply}, refuses=(404,))
 def get(session: Session, call: Call[Nothing, Nothing]) -> Reply:
     """A comment with its latest scores and verdict."""
     return Reply(body=comment_reply(reading.get(session, call.site_id, call.path["comment_id"])))
 
 
+@answers({200: CommentReply}, refuses=(404,))
 def withdraw(session: Session, call: Call[Nothing, Nothing]) -> Reply:
     """The author or the site takes the comment back."""
     comment_id = call.path["comment_id"]
@@ -88,7 +99,7 @@ def receiving_endpoint(
                 {"id": _comment_id(call), "state": CommentState.RECEIVED.value}, status_code=202
             )
 
-    return endpoint.marked(answer, permission)
+    return endpoint.marked(answer, receive, permission=permission, body=body, query=WaitQuery)
 
 
 async def judge(process: Process, comment_id: int) -> None:

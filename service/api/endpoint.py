@@ -1,6 +1,7 @@
 """Endpoints: an async edge, and a sync heart with one transaction."""
 
-from collections.abc import Awaitable, Callable
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -65,11 +66,43 @@ Act = Callable[[Session, Call[B, Q]], Reply]
 
 
 class Endpoint(Protocol):
-    """An async function that knows who may call it."""
+    """An async function that knows who may call it, what it takes and what it gives."""
 
     permission: Scope
+    contract: "Contract"
 
     def __call__(self, request: Request[State]) -> Awaitable[Response]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contract:
+    """A call as the OpenAPI document tells it: `name` is room and function, `replies` go by status."""
+
+    name: str
+    about: str
+    permission: Scope
+    body: type[BaseModel]
+    query: type[BaseModel]
+    replies: Mapping[int, type[BaseModel]]
+    refusals: tuple[int, ...]
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def answers(
+    replies: Mapping[int, type[BaseModel]], *, refuses: tuple[int, ...] = ()
+) -> Callable[[F], F]:
+    """What the function below answers with, and the statuses of refusals that are its own.
+
+    Every call of the API needs it: without it there is no document, and the start says so.
+    """
+
+    def note(act: F) -> F:
+        act.replies, act.refusals = replies, refuses  # type: ignore[attr-defined] # read by `marked`
+        return act
+
+    return note
 
 
 def json_endpoint(
@@ -91,14 +124,31 @@ def json_endpoint(
         except ServiceError as error:
             return render_problem(error, request)
 
-    return marked(endpoint, permission)
+    return marked(endpoint, act, permission=permission, body=body, query=query)
 
 
 def marked(
-    endpoint: Callable[[Request[State]], Awaitable[Response]], permission: Scope
+    endpoint: Callable[[Request[State]], Awaitable[Response]],
+    act: Callable[..., Any],
+    *,
+    permission: Scope,
+    body: type[BaseModel],
+    query: type[BaseModel],
 ) -> Callable[[Request[State]], Awaitable[Response]]:
-    """The endpoint, with its permission for all to see."""
+    """The endpoint, with its permission and its contract for all to see; `act` says what it answers."""
+    replies = getattr(act, "replies", None)
+    if replies is None:
+        raise TypeError(f"{act.__module__}.{act.__name__} needs @answers")
     endpoint.permission = permission  # type: ignore[attr-defined] # a test walks the routes
+    endpoint.contract = Contract(  # type: ignore[attr-defined] # the document reads it
+        name=f"{act.__module__.rpartition('.')[2]}.{act.__name__}",
+        about=inspect.getdoc(act) or "",
+        permission=permission,
+        body=body,
+        query=query,
+        replies=replies,
+        refusals=getattr(act, "refusals", ()),
+    )
     return endpoint
 
 
@@ -111,10 +161,11 @@ def check(
     body: type[B],
     query: type[Q],
 ) -> Call[B, Q]:
-    """A request made into a call, in this order: who, may they, what; raises the ServiceError that applies."""
+    """A request made into a call, in this order: who, may they, so often, what; raises the ServiceError that applies."""
     caller = _caller(process, request)
     if not caller.may(permission):
         raise Forbidden(f"this key lacks the scope {permission.value!r}", code="missing_scope")
+    process.rates.take(caller.key_id)
     path = {name: str(value) for name, value in request.path_params.items()}
     wrong = tuple(
         FieldError(pointer=f"/path/{name}", code="invalid_id", detail=ID_ADVICE)

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api import asking, endpoint
-from service.api.endpoint import Nothing
+from service.api.endpoint import Nothing, answers
 from service.errors import Conflict
 from service.moderation import judging, reading
 from service.moderation.judging import Task
@@ -57,6 +57,7 @@ class ExplanationReply(BaseModel):
     reasons: list[ReasonReply]
 
 
+@answers({200: ExplanationReply}, refuses=(404, 409, 503))
 async def explain(request: Request[State]) -> Response:
     """The sentence and the words behind each reason of the present verdict."""
     process = request.state["process"]
@@ -87,7 +88,7 @@ async def explain(request: Request[State]) -> Response:
     return await asking.answer(request, ask, reply)
 
 
-explain.permission = Scope.MODERATE  # type: ignore[attr-defined] # a test walks the routes
+endpoint.marked(explain, explain, permission=Scope.MODERATE, body=Nothing, query=Nothing)
 
 
 def _asked(session: Session, site_id: int, comment_id: str) -> tuple[Task, list[Reason]]:

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel
 from sqlalchemy.orm import Session
 
-from service.api.endpoint import Call, Nothing, Reply
+from service.api.endpoint import Call, Nothing, Reply, answers
 from service.api.schemas import FeedQuery
 from service.moderation import feed
 from service.storage.tables import EventKind
@@ -30,6 +30,7 @@ class FeedReply(BaseModel):
     next: str | None
 
 
+@answers({200: FeedReply})
 def next_page(session: Session, call: Call[Nothing, FeedQuery]) -> Reply:
     """The events behind `after`; nothing is ever stepped over."""
     lines = feed.next_page(session, call.site_id, after=call.query.after, limit=call.query.limit)

@@ -31,10 +31,20 @@ CODES = {
 
 def parse_body(raw: bytes, model: type[M]) -> M:
     """The request's JSON as `model`; raises BadRequest for what is no JSON, Invalid for wrong fields."""
+    return parse_value(_read(raw), model)
+
+
+def parse_shape(raw: bytes, model: type[M]) -> M:
+    """The request's JSON as a `model` that leaves to others what stands deeper in it."""
     try:
-        payload = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise BadRequest("the body is not JSON in UTF-8", code="malformed_json") from error
+        return model.model_validate(_read(raw), strict=True)
+    except ValidationError as error:
+        named = error.errors(include_url=False, include_input=False)[:MOST_ERRORS]
+        raise Invalid(errors=tuple(_field_error(each) for each in named)) from error
+
+
+def parse_value(payload: Any, model: type[M]) -> M:
+    """A value that was JSON as `model`; pointers begin at the value."""
     unfit: list[FieldError] = []
     clean = _cleaned(payload, "", unfit)
     wrong: list[FieldError] = []
@@ -59,6 +69,13 @@ def parse_query(given: dict[str, str], model: type[M]) -> M:
         raise Invalid(errors=tuple(wrong)) from error
 
 
+def _read(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest("the body is not JSON in UTF-8", code="malformed_json") from error
+
+
 def _cleaned(value: Any, pointer: str, unfit: list[FieldError]) -> Any:
     """The payload with unfit characters replaced, and a note for every string that had some."""
     if pointer.count("/") > MOST_LEVELS:
@@ -69,6 +86,8 @@ def _cleaned(value: Any, pointer: str, unfit: list[FieldError]) -> Any:
         detail = "The text holds a NUL or half of a surrogate pair."
         unfit.append(FieldError(pointer=pointer, code="invalid_text", detail=detail))
         return UNFIT.sub("\ufffd", value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # JSON has one kind of number: 1.0 is the integer 1
     if isinstance(value, list):
         return [_cleaned(each, f"{pointer}/{i}", unfit) for i, each in enumerate(value)]
     if isinstance(value, dict):

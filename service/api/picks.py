@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from service.api.endpoint import Call, Nothing, Reply
+from service.api.endpoint import Call, Nothing, Reply, answers
 from service.api.schemas import (
     CandidatesQuery,
     CommentReply,
@@ -55,6 +55,7 @@ class PicksReply(BaseModel):
     items: list[PickReply]
 
 
+@answers({200: CandidatesReply}, refuses=(404,))
 def list_candidates(session: Session, call: Call[Nothing, CandidatesQuery]) -> Reply:
     """Approved comments of an article, ranked; echoes come last and are marked."""
     found = picks.list_candidates(
@@ -74,11 +75,13 @@ def list_candidates(session: Session, call: Call[Nothing, CandidatesQuery]) -> R
     return Reply(body=CandidatesReply(items=items))
 
 
+@answers({200: PicksReply}, refuses=(404,))
 def list_chosen(session: Session, call: Call[Nothing, Nothing]) -> Reply:
     """The draft of an article's block."""
     return Reply(body=draft_reply(session, call.site_id, call.path["article_id"]))
 
 
+@answers({201: PickReply}, refuses=(404, 409))
 def choose(session: Session, call: Call[PickBody, Nothing]) -> Reply:
     """Pick words of an approved comment."""
     asked = call.body
@@ -98,6 +101,7 @@ def choose(session: Session, call: Call[PickBody, Nothing]) -> Reply:
     return Reply(status=201, body=_pick_reply(pick, comment_id=asked.comment_id))
 
 
+@answers({200: PicksReply}, refuses=(404, 409))
 def place(session: Session, call: Call[PlaceBody, Nothing]) -> Reply:
     """Move a pick in the draft."""
     article_id = call.path["article_id"]
@@ -112,6 +116,7 @@ def place(session: Session, call: Call[PlaceBody, Nothing]) -> Reply:
     return Reply(body=draft_reply(session, call.site_id, article_id))
 
 
+@answers({200: PicksReply}, refuses=(404, 409))
 def drop(session: Session, call: Call[Nothing, Nothing]) -> Reply:
     """Take a pick out of the draft."""
     article_id = call.path["article_id"]

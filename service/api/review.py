@@ -3,7 +3,7 @@
 from pydantic import AwareDatetime, BaseModel
 from sqlalchemy.orm import Session
 
-from service.api.endpoint import Call, Nothing, Reply
+from service.api.endpoint import Call, Nothing, Reply, answers
 from service.api.schemas import (
     ClaimBody,
     CommentPage,
@@ -34,6 +34,7 @@ class DecidedReply(BaseModel):
     decisions: list[DecisionReply]
 
 
+@answers({200: CommentPage})
 def next_page(session: Session, call: Call[Nothing, PageQuery]) -> Reply:
     """Held comments, the most pressing first."""
     page = review.next_page(session, call.site_id, cursor=call.query.cursor, limit=call.query.limit)
@@ -41,6 +42,7 @@ def next_page(session: Session, call: Call[Nothing, PageQuery]) -> Reply:
     return Reply(body=CommentPage(items=items, next=page.next_cursor))
 
 
+@answers({200: CommentPage})
 def claim(session: Session, call: Call[ClaimBody, Nothing]) -> Reply:
     """Lease the next comments: nobody else gets them for ten minutes."""
     taken = review.claim(
@@ -49,6 +51,7 @@ def claim(session: Session, call: Call[ClaimBody, Nothing]) -> Reply:
     return Reply(body=CommentPage(items=[comment_reply(view) for view in taken]))
 
 
+@answers({201: DecidedReply}, refuses=(404, 409))
 def decide(session: Session, call: Call[DecisionBody, Nothing]) -> Reply:
     """Approve, hold or reject the revision that was seen."""
     comment_id, asked = call.path["comment_id"], call.body

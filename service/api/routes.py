@@ -4,10 +4,12 @@ from starlette.routing import Route
 
 from service.api import (
     articles,
+    batch,
     block,
     comments,
     explanation,
     feed,
+    flags,
     picks,
     review,
     schemas,
@@ -28,11 +30,13 @@ ROUTES = [
     Route(ARTICLE, json_endpoint(articles.get, permission=INGEST, body=Nothing, query=Nothing, writes=False), methods=["GET"]),
 
     Route("/comments", receiving_endpoint(comments.submit, permission=INGEST, body=schemas.CommentBody), methods=["POST"]),
+    Route("/comments:batch", batch.submit, methods=["POST"]),
     Route(COMMENT, json_endpoint(comments.get, permission=INGEST, body=Nothing, query=Nothing, writes=False), methods=["GET"]),
     Route(COMMENT, receiving_endpoint(comments.put, permission=INGEST, body=schemas.CommentEdit), methods=["PUT"]),
     Route(COMMENT, json_endpoint(comments.withdraw, permission=INGEST, body=Nothing, query=Nothing, writes=True), methods=["DELETE"]),
 
     Route(COMMENT + "/decisions", json_endpoint(review.decide, permission=MODERATE, body=schemas.DecisionBody, query=Nothing, writes=True), methods=["POST"]),
+    Route(COMMENT + "/flags", json_endpoint(flags.report, permission=INGEST, body=flags.FlagBody, query=Nothing, writes=True), methods=["POST"]),
     Route(COMMENT + "/explanation", explanation.explain, methods=["GET"]),
     Route("/queue", json_endpoint(review.next_page, permission=MODERATE, body=Nothing, query=schemas.PageQuery, writes=False), methods=["GET"]),
     Route("/queue/claim", json_endpoint(review.claim, permission=MODERATE, body=schemas.ClaimBody, query=Nothing, writes=True), methods=["POST"]),

@@ -14,7 +14,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from service.ids import ID, ID_ADVICE
+from service.ids import ID, ID_ADVICE, ID_SCHEMA
 from service.moderation import articles
 from service.moderation.articles import LONGEST_ARTICLE, LONGEST_TITLE, NewArticle
 from service.moderation.comments import LONGEST_COMMENT, LONGEST_NAME, NewAuthor, NewComment
@@ -43,13 +43,25 @@ def _is_of_our_time(value: datetime) -> datetime:
     return value
 
 
-Id = Annotated[str, AfterValidator(_is_id)]
-Moment = Annotated[AwareDatetime, AfterValidator(_is_of_our_time)]
+# What a validator of ours asks for stands in the schema too, so that the document says it.
+HAS_WORDS = Field(json_schema_extra={"pattern": r"\S"})
+Id = Annotated[
+    str, AfterValidator(_is_id), Field(json_schema_extra={"pattern": ID_SCHEMA["pattern"]})
+]
+Moment = Annotated[
+    AwareDatetime,
+    AfterValidator(_is_of_our_time),
+    Field(json_schema_extra={"pattern": r"^[1-8][0-9]{3}-"}),
+]
 Name = Annotated[str, StringConstraints(max_length=200)]
-Title = Annotated[str, StringConstraints(max_length=LONGEST_TITLE), AfterValidator(_has_words)]
-AuthorName = Annotated[str, StringConstraints(max_length=LONGEST_NAME), AfterValidator(_has_words)]
+Title = Annotated[
+    str, StringConstraints(max_length=LONGEST_TITLE), AfterValidator(_has_words), HAS_WORDS
+]
+AuthorName = Annotated[
+    str, StringConstraints(max_length=LONGEST_NAME), AfterValidator(_has_words), HAS_WORDS
+]
 CommentText = Annotated[
-    str, StringConstraints(max_length=LONGEST_COMMENT), AfterValidator(_has_words)
+    str, StringConstraints(max_length=LONGEST_COMMENT), AfterValidator(_has_words), HAS_WORDS
 ]
 WebUrl = Annotated[str, StringConstraints(pattern=r"^https?://\S+$", max_length=2000)]
 Language = Annotated[
@@ -305,6 +317,14 @@ class CommentReply(BaseModel):
     passage: PassageReply | None
     repeats: list[RepeatReply]
     quote: SpanReply | None
+    flags: Annotated[int, Field(description="readers who reported it")]
+
+
+class AcceptedReply(BaseModel):
+    """Stored, to be judged: at least its id and state, and the whole comment where it could be read."""
+
+    id: str
+    state: State
 
 
 class CommentPage(BaseModel):
@@ -353,6 +373,7 @@ def comment_reply(view: View) -> CommentReply:
         quote=SpanReply(start=answer.quote.start, end=answer.quote.end)
         if answer and answer.quote
         else None,
+        flags=view.flags,
     )
 
 

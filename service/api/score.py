@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api import asking, endpoint
-from service.api.endpoint import Call, Nothing
+from service.api.endpoint import Call, Nothing, answers
 from service.api.schemas import PassageReply, ScoreBody, SpanReply, rounded
 from service.moderation import articles
 from service.moderation.scores import Answer, ArticleText, Question
@@ -26,6 +26,7 @@ class ScoreReply(BaseModel):
     quote: SpanReply | None
 
 
+@answers({200: ScoreReply}, refuses=(404, 503))
 async def score(request: Request[State]) -> Response:
     """Score a text, against a registered article or one sent along."""
     process = request.state["process"]
@@ -42,7 +43,7 @@ async def score(request: Request[State]) -> Response:
     return await asking.answer(request, ask, _reply)
 
 
-score.permission = Scope.INGEST  # type: ignore[attr-defined] # a test walks the routes
+endpoint.marked(score, score, permission=Scope.INGEST, body=ScoreBody, query=Nothing)
 
 
 def _question(process: Process, call: Call[ScoreBody, Nothing]) -> Question:

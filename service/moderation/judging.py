@@ -9,10 +9,20 @@ from typing import Any
 from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased, defer
 
-from service.moderation import articles, comments, decisions, feed, policy, scores, sites
+from service.moderation import (
+    articles,
+    comments,
+    decisions,
+    feed,
+    policy,
+    reading,
+    scores,
+    sites,
+    trust,
+)
 from service.moderation.actor import MACHINE
 from service.moderation.comments import LEASE
-from service.moderation.policy import Facts, FailPolicy, Reason, Ruling
+from service.moderation.policy import Facts, FailPolicy, Policy, Reason, Ruling
 from service.moderation.scores import Answer, Question
 from service.storage.db import not_locked
 from service.storage.tables import (
@@ -30,6 +40,8 @@ from service.storage.tables import (
 # One text that breaks the scorer is tried this often; then the site's fail policy rules for good.
 ATTEMPTS = 3
 AGAIN_AFTER = timedelta(seconds=30)
+# Why a comment passes that the policy would have held, on a site that observes.
+OBSERVED = "observed"
 # Where a comment's scores still matter.
 JUDGED = (State.RECEIVED, State.HELD, State.APPROVED, State.REJECTED)
 
@@ -121,7 +133,7 @@ def judge(session: Session, task: Task, answer: Answer, *, now: datetime) -> Non
         .returning(Score.id)
     )
     in_force = sites.get_policy(session, comment.site_id)
-    ruling = policy.decide(answer, _facts(session, comment, revision), in_force)
+    ruling = policy.decide(answer, _facts(session, comment, revision, in_force, now=now), in_force)
     comment.score_id = score_id
     _rest(comment)
     if _article_moved_on(session, comment, task):
@@ -131,7 +143,7 @@ def judge(session: Session, task: Task, answer: Answer, *, now: datetime) -> Non
         comment,
         revision,
         ruling,
-        policy_version=in_force.version,
+        in_force,
         model=answer.model,
         now=now,
     )
@@ -157,7 +169,7 @@ def give_up(session: Session, task: Task, *, model_down: bool, now: datetime) ->
     if comment.state is not State.RECEIVED or waits:
         return
     ruling = policy.without_model(in_force)
-    _rule(session, comment, revision, ruling, policy_version=in_force.version, model=None, now=now)
+    _rule(session, comment, revision, ruling, in_force, model=None, now=now)
 
 
 def take_due(
@@ -206,8 +218,8 @@ def _rule(
     comment: Comment,
     revision: CommentRevision,
     ruling: Ruling,
+    in_force: Policy,
     *,
-    policy_version: int,
     model: str | None,
     now: datetime,
 ) -> None:
@@ -217,7 +229,7 @@ def _rule(
         .values(
             comment_revision_id=revision.id,
             score_id=comment.score_id,
-            policy_version=policy_version,
+            policy_version=in_force.version,
             model=model,
             action=ruling.action.value,
             reasons=[_reason_row(asdict(because)) for because in ruling.reasons],
@@ -227,8 +239,11 @@ def _rule(
         .returning(Verdict.id)
     )
     comment.verdict_id = verdict_id
-    comment.priority = ruling.priority
-    to = decisions.BECOMES[ruling.action]
+    flagged = reading.count_flags(session, [comment.id])[comment.id]
+    comment.priority = round(ruling.priority + policy.urgency(flagged), 4)
+    because = ruling.reasons[0].code.value if ruling.reasons else None
+    observed = in_force.observe and ruling.action is not policy.Action.APPROVE
+    to = State.APPROVED if observed else decisions.BECOMES[ruling.action]
     session.flush()  # the guarded move reads the row
     if not _machine_may_move(session, comment, to):
         if to is not comment.state:
@@ -253,7 +268,7 @@ def _rule(
         revision=comment.revision,
         to=to,
         actor=MACHINE,
-        reason=ruling.reasons[0].code.value if ruling.reasons else None,
+        reason=OBSERVED if observed else because,
         verdict_id=verdict_id,
         now=now,
     )
@@ -291,9 +306,20 @@ def _rest(comment: Comment) -> None:
     comment.attempts = 0
 
 
-def _facts(session: Session, comment: Comment, revision: CommentRevision) -> Facts:
+def _facts(
+    session: Session,
+    comment: Comment,
+    revision: CommentRevision,
+    in_force: Policy,
+    *,
+    now: datetime,
+) -> Facts:
     mode = session.scalar(select(Article.mode).where(Article.id == comment.article_id))
-    return Facts(length=len(revision.body), hold_all=mode in {Mode.HOLD_ALL, Mode.TRUSTED_ONLY})
+    held = mode is Mode.HOLD_ALL or (
+        mode is Mode.TRUSTED_ONLY
+        and not trust.is_trusted(session, comment, after=in_force.trusted_after, now=now)
+    )
+    return Facts(length=len(revision.body), hold_all=held)
 
 
 def _reason_row(because: dict[str, Any]) -> dict[str, Any]:

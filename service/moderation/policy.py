@@ -73,6 +73,8 @@ HARM = {
     Reason.INCOHERENT: 0.5,
 }
 HARM_OF_OTHERS = 0.5
+# What a reader's report adds to that, up to a number of them: a crowd is no proof.
+HARM_OF_A_FLAG, FLAGS_THAT_COUNT = 0.5, 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +87,9 @@ class Policy:
     hold_echoes: bool
     fail: FailPolicy
     wait_for_model_s: int
+    flags_to_hold: int
+    trusted_after: int
+    observe: bool
 
     def to_body(self) -> dict[str, Any]:
         """The policy as its row holds it."""
@@ -94,6 +99,9 @@ class Policy:
             "hold_echoes": self.hold_echoes,
             "fail": self.fail.value,
             "wait_for_model_s": self.wait_for_model_s,
+            "flags_to_hold": self.flags_to_hold,
+            "trusted_after": self.trusted_after,
+            "observe": self.observe,
         }
 
 
@@ -135,6 +143,9 @@ class Body(BaseModel):
     hold_echoes: bool = False
     fail: FailPolicy = FailPolicy.ASK_A_PERSON
     wait_for_model_s: Annotated[int, Field(ge=0, le=7 * 24 * 3600)] = 900
+    flags_to_hold: Annotated[int, Field(ge=0, le=1000)] = 3
+    trusted_after: Annotated[int, Field(ge=1, le=1000)] = 5
+    observe: bool = False
 
 
 def must_be_valid(body: Mapping[str, Any]) -> None:
@@ -178,6 +189,9 @@ def from_body(version: int, body: Mapping[str, Any]) -> Policy:
         hold_echoes=checked.hold_echoes,
         fail=checked.fail,
         wait_for_model_s=checked.wait_for_model_s,
+        flags_to_hold=checked.flags_to_hold,
+        trusted_after=checked.trusted_after,
+        observe=checked.observe,
     )
 
 
@@ -230,6 +244,11 @@ def without_model(policy: Policy) -> Ruling:
         not_judged=tuple(JUDGED_BY),
         priority=HARM_OF_OTHERS,
     )
+
+
+def urgency(flags: int) -> float:
+    """What readers' reports add to a comment's place in the queue."""
+    return HARM_OF_A_FLAG * min(flags, FLAGS_THAT_COUNT)
 
 
 def _plain_reasons(answer: Answer, facts: Facts, policy: Policy) -> list[Because]:

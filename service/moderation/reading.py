@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, aliased
 
 from service.errors import NotFound
 from service.moderation import scores
 from service.moderation.policy import Because, Reason
 from service.moderation.scores import Answer, Span
+from service.storage.flags import Flag
 from service.storage.tables import (
     Article,
     ArticleRevision,
@@ -54,6 +55,7 @@ class View:
     claim_person_id: int | None
     claim_key_id: int | None
     claim_until: datetime | None
+    flags: int
     answer: Answer | None
     passage: Passage | None
     verdict: Verdict | None
@@ -106,7 +108,8 @@ def views(session: Session, found: Select[Any]) -> list[View]:
     """Run a statement made from `statement` and shape its rows."""
     rows = session.execute(found).all()
     texts = _texts(session, {row[3] for row in rows})
-    return [_view(row, texts) for row in rows]
+    flags = count_flags(session, [row[0].id for row in rows])
+    return [_view(row, texts, flags) for row in rows]
 
 
 def get(session: Session, site_id: int, public_id: str) -> View:
@@ -130,6 +133,13 @@ def list_decisions(session: Session, view: View) -> Sequence[Decision]:
     ).all()
 
 
+def count_flags(session: Session, row_ids: Sequence[int]) -> dict[int, int]:
+    """How many readers have reported each of these comments."""
+    asked = select(Flag.comment_id, func.count()).where(Flag.comment_id.in_(row_ids))
+    found = session.execute(asked.group_by(Flag.comment_id)) if row_ids else ()
+    return dict.fromkeys(row_ids, 0) | {row_id: count for row_id, count in found}
+
+
 def _texts(session: Session, revision_ids: Collection[int]) -> dict[int, str]:
     """The words of articles, each once."""
     if not revision_ids:
@@ -148,7 +158,7 @@ def _because(row: dict[str, Any]) -> Because:
     )
 
 
-def _view(row: Any, texts: Mapping[int, str]) -> View:
+def _view(row: Any, texts: Mapping[int, str], flags: Mapping[int, int]) -> View:
     comment, revision, article_id, read, title, score, verdict, parent_id = row
     answer = scores.from_json(score.model, score.answer) if score else None
     span = answer.passage if answer else None
@@ -173,6 +183,7 @@ def _view(row: Any, texts: Mapping[int, str]) -> View:
         claim_person_id=comment.claim_person_id,
         claim_key_id=comment.claim_key_id,
         claim_until=comment.claim_until,
+        flags=flags[comment.id],
         answer=answer,
         passage=passage,
         verdict=verdict,

@@ -121,12 +121,16 @@ def _item(view: View, parents: Mapping[str, View]) -> Item:
         parent=parents.get(view.parent_id or ""),
         pieces=marks.cut(view.body, evidence=spans, repeats=repeats),
         whys=[
-            Why(
-                name=words.REASONS[because.code][0],
-                sentence=words.REASONS[because.code][1],
-                measure=words.measure(because),
-            )
-            for because in view.reasons
+            *_flagged(view),
+            *(
+                Why(
+                    name=words.REASONS[because.code][0],
+                    sentence=words.REASONS[because.code][1],
+                    measure=words.measure(because),
+                )
+                for because in view.reasons
+                if because.code is not Reason.FLAGGED
+            ),
         ],
         not_judged=[
             words.REASONS[Reason(code)][0]
@@ -135,6 +139,15 @@ def _item(view: View, parents: Mapping[str, View]) -> Item:
         bars=_bars(view),
         given=next((code for code in found if code in words.GIVEN_BY_PEOPLE), Reason.OTHER),
     )
+
+
+def _flagged(view: View) -> list[Why]:
+    """Readers' reports, which count whatever the verdict says."""
+    if not view.flags:
+        return []
+    name, sentence = words.REASONS[Reason.FLAGGED]
+    measure = words.counted(view.flags, "reader", "readers") + "."
+    return [Why(name=name, sentence=sentence, measure=measure)]
 
 
 def _bars(view: View) -> list[Bar]:

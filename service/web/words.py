@@ -19,7 +19,10 @@ REASONS: dict[Reason, tuple[str, str]] = {
     Reason.NEW_AUTHOR: ("New author", "Its author has no approved comment yet."),
     Reason.FLAGGED: ("Flagged", "Readers reported it."),
     Reason.TOO_LONG: ("Too long", "It is too long to be judged as a whole."),
-    Reason.ARTICLE_MODE: ("Article held", "Every comment under this article waits for a person."),
+    Reason.ARTICLE_MODE: (
+        "Article held",
+        "Its article lets nobody, or trusted authors alone, through without a person.",
+    ),
     Reason.UNSUPPORTED_LANGUAGE: ("Language", "It is in a language that the models do not know."),
     Reason.MODEL_UNAVAILABLE: ("Not judged", "The models could not judge it."),
     Reason.UNCERTAIN: ("Uncertain", "The models are not sure."),

@@ -110,6 +110,22 @@ def test_put_of_an_unknown_id_receives_it(client: TestClient) -> None:
     assert (reply.status_code, reply.json()["state"]) == (201, "approved")
 
 
+def test_a_method_that_a_path_lacks_is_refused_with_all_it_has(client: TestClient) -> None:
+    reply = client.patch("/api/v1/comments/c-1")
+    assert (reply.status_code, reply.json()["code"]) == (405, "method_not_allowed")
+    assert reply.headers["allow"] == "DELETE, GET, HEAD, PUT"
+    assert "GET" in client.post("/api/v1/openapi.json").headers["allow"]
+    assert client.get("/logout").headers["allow"] == "POST"
+
+
+def test_a_whole_number_may_be_written_with_a_fraction_of_nought(client: TestClient) -> None:
+    """JSON has one kind of number; some languages write 3 as 3.0."""
+    reply = post_comment(client, "c-1", GOOD, reactions=3.0)
+    assert reply.status_code == 201
+    half = post_comment(client, "c-2", GOOD, reactions=3.5)
+    assert [e["pointer"] for e in half.json()["errors"]] == ["/reactions"]
+
+
 def test_a_withdrawn_comment_stays_withdrawn(client: TestClient) -> None:
     post_comment(client, "c-1", GOOD)
     assert client.delete("/api/v1/comments/c-1").json()["state"] == "withdrawn"

@@ -211,3 +211,15 @@ def test_unfit_text_in_a_form_is_refused(client: TestClient, moderator: TestClie
     form = {"revision": "1", "action": "approve", "note": "a\x00b"}
     assert moderator.post("/desk/post/review/c-1/decide", data=form).status_code == 422
     assert state(client, "c-1") == "held"
+
+
+def test_a_moderator_sees_that_readers_reported_a_comment(
+    client: TestClient, moderator: TestClient
+) -> None:
+    post_comment(client, "c-1", "Fine by me.")
+    for reader in ("r-1", "r-2", "r-3"):
+        client.post("/api/v1/comments/c-1/flags", json={"reporter": reader})
+    page = moderator.get("/desk/post/review").text
+    assert "Readers reported it." in page
+    assert "3 readers." in page
+    assert page.count("<strong>Flagged</strong>") == 1
