@@ -4,6 +4,7 @@ import sqlalchemy as sa
 
 from alembic import context
 from service.settings import read_settings
+from service.storage import rule_tables  # noqa: F401 - its tables belong to the same metadata
 from service.storage.db import migration_engine
 from service.storage.tables import Table, UtcDateTime
 

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session, aliased, defer
 from service.moderation import articles, comments, decisions, feed, policy, scores, sites
 from service.moderation.actor import MACHINE
 from service.moderation.comments import LEASE
-from service.moderation.policy import Facts, FailPolicy, Reason, Ruling
-from service.moderation.scores import Answer, Question
+from service.moderation.policy import Facts, FailPolicy, Hit, Reason, Ruling
+from service.moderation.rules import clusters, history, versions
+from service.moderation.scores import Answer, Question, Span
 from service.storage.db import not_locked
 from service.storage.tables import (
     Article,
@@ -121,7 +122,9 @@ def judge(session: Session, task: Task, answer: Answer, *, now: datetime) -> Non
         .returning(Score.id)
     )
     in_force = sites.get_policy(session, comment.site_id)
-    ruling = policy.decide(answer, _facts(session, comment, revision), in_force)
+    quoted = [repeat.comment for repeat in answer.repeats]
+    facts = _facts(session, comment, revision, quoted=quoted, now=now)
+    ruling = policy.decide(answer, facts, in_force)
     comment.score_id = score_id
     _rest(comment)
     if _article_moved_on(session, comment, task):
@@ -131,6 +134,7 @@ def judge(session: Session, task: Task, answer: Answer, *, now: datetime) -> Non
         comment,
         revision,
         ruling,
+        facts=facts,
         policy_version=in_force.version,
         model=answer.model,
         now=now,
@@ -154,10 +158,23 @@ def give_up(session: Session, task: Task, *, model_down: bool, now: datetime) ->
     deadline = revision.created_at + timedelta(seconds=in_force.wait_for_model_s)
     waits = in_force.fail is FailPolicy.WAIT_FOR_MODEL and now < deadline
     comment.score_after = None if for_good and not waits else now + AGAIN_AFTER
-    if comment.state is not State.RECEIVED or waits:
+    if comment.state is not State.RECEIVED:
         return
-    ruling = policy.without_model(in_force)
-    _rule(session, comment, revision, ruling, policy_version=in_force.version, model=None, now=now)
+    facts = _facts(session, comment, revision, now=now)
+    # Rules need no model: what they hold or reject does not wait for one.
+    if waits and not facts.rule_on_it:
+        return
+    ruling = policy.without_model(in_force, facts)
+    _rule(
+        session,
+        comment,
+        revision,
+        ruling,
+        facts=facts,
+        policy_version=in_force.version,
+        model=None,
+        now=now,
+    )
 
 
 def take_due(
@@ -207,6 +224,7 @@ def _rule(
     revision: CommentRevision,
     ruling: Ruling,
     *,
+    facts: Facts,
     policy_version: int,
     model: str | None,
     now: datetime,
@@ -222,6 +240,8 @@ def _rule(
             action=ruling.action.value,
             reasons=[_reason_row(asdict(because)) for because in ruling.reasons],
             not_judged=[reason.value for reason in ruling.not_judged],
+            rules_version=facts.rules_version,
+            hits=[_hit_row(hit) for hit in facts.hits],
             created_at=now,
         )
         .returning(Verdict.id)
@@ -291,14 +311,38 @@ def _rest(comment: Comment) -> None:
     comment.attempts = 0
 
 
-def _facts(session: Session, comment: Comment, revision: CommentRevision) -> Facts:
+def _facts(
+    session: Session,
+    comment: Comment,
+    revision: CommentRevision,
+    *,
+    quoted: Sequence[Span] = (),
+    now: datetime,
+) -> Facts:
+    """What is known beside the scores: how the article takes comments, and which rules apply."""
     mode = session.scalar(select(Article.mode).where(Article.id == comment.article_id))
-    return Facts(length=len(revision.body), hold_all=mode in {Mode.HOLD_ALL, Mode.TRUSTED_ONLY})
+    clusters.place(session, comment, revision, quoted=quoted, now=now)
+    rules = versions.in_force(session, comment.site_id)
+    return Facts(
+        length=len(revision.body),
+        hold_all=mode in {Mode.HOLD_ALL, Mode.TRUSTED_ONLY},
+        rules_version=rules.version,
+        hits=history.apply(session, rules.matcher, comment, revision),
+    )
 
 
 def _reason_row(because: dict[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {"code": because["code"].value}
+    if because["rule"] is not None:
+        row |= {"rule": because["rule"], "name": because["name"]}
     if because["score"] is not None:
         row |= {"score": round(because["score"], 4), "threshold": round(because["threshold"], 4)}
     row["evidence"] = [{"start": span["start"], "end": span["end"]} for span in because["evidence"]]
     return row
+
+
+def _hit_row(hit: Hit) -> dict[str, Any]:
+    spans = [{"start": span.start, "end": span.end} for span in hit.evidence]
+    row: dict[str, Any] = {"rule": hit.rule, "name": hit.name, "action": hit.action.value}
+    row |= {"urgent": hit.urgent, "shadow": hit.shadow, "evidence": spans}
+    return row | ({"about": dict(hit.about)} if hit.about else {})
