@@ -2,13 +2,27 @@
 
 from starlette.routing import Route
 
-from service.api import articles, block, comments, explanation, feed, picks, review, schemas, score
+from service.api import (
+    articles,
+    block,
+    comments,
+    explanation,
+    feed,
+    picks,
+    review,
+    rules,
+    schemas,
+    score,
+)
 from service.api.comments import receiving_endpoint
 from service.api.endpoint import Nothing, json_endpoint
+from service.moderation.rules.book import Book
 from service.storage.tables import Scope
 
 INGEST, MODERATE, PUBLISH = Scope.INGEST, Scope.MODERATE, Scope.PUBLISH
+ADMIN = Scope.ADMIN
 ARTICLE, COMMENT = "/articles/{article_id}", "/comments/{comment_id}"
+RULES = "/site/rules"
 
 # fmt: off
 ROUTES = [
@@ -36,5 +50,12 @@ ROUTES = [
 
     Route("/feed", json_endpoint(feed.next_page, permission=INGEST, body=Nothing, query=schemas.FeedQuery, writes=False), methods=["GET"]),
     Route("/score", score.score, methods=["POST"]),
+
+    Route(RULES, json_endpoint(rules.get, permission=ADMIN, body=Nothing, query=Nothing, writes=False), methods=["GET"]),
+    Route(RULES, json_endpoint(rules.put, permission=ADMIN, body=rules.RulesBody, query=Nothing, writes=True), methods=["PUT"]),
+    Route(RULES + "/preview", json_endpoint(rules.try_out, permission=ADMIN, body=Book, query=Nothing, writes=False), methods=["POST"]),
+    Route(RULES + "/rollback", json_endpoint(rules.roll_back, permission=ADMIN, body=rules.SeenBody, query=Nothing, writes=True), methods=["POST"]),
+    Route(RULES + "/packs", json_endpoint(rules.list_packs, permission=ADMIN, body=Nothing, query=Nothing, writes=False), methods=["GET"]),
+    Route(RULES + "/packs/{pack_id}", json_endpoint(rules.load_pack, permission=ADMIN, body=rules.SeenBody, query=Nothing, writes=True), methods=["POST"]),
 ]
 # fmt: on
