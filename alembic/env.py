@@ -4,8 +4,11 @@ import sqlalchemy as sa
 
 from alembic import context
 from service.settings import read_settings
-from service.storage import webhook_tables  # noqa: F401 - its tables join the metadata
-from service.storage import flags  # noqa: F401 - its tables join the others
+from service.storage import (
+    flags,  # noqa: F401 - its tables join the others
+    rule_tables,  # noqa: F401 - its tables belong to the same metadata
+    webhook_tables,  # noqa: F401 - its tables join the metadata
+)
 from service.storage.db import migration_engine
 from service.storage.tables import Table, UtcDateTime
 

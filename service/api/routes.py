@@ -12,17 +12,20 @@ from service.api import (
     flags,
     picks,
     review,
+    rules,
     schemas,
     score,
     webhooks,
 )
 from service.api.comments import receiving_endpoint
 from service.api.endpoint import Nothing, json_endpoint
+from service.moderation.rules.book import Book
 from service.storage.tables import Scope
 
 INGEST, MODERATE, PUBLISH, ADMIN = Scope.INGEST, Scope.MODERATE, Scope.PUBLISH, Scope.ADMIN
 ARTICLE, COMMENT = "/articles/{article_id}", "/comments/{comment_id}"
 WEBHOOKS, WEBHOOK = "/site/webhooks", "/site/webhooks/{webhook_id}"
+RULES = "/site/rules"
 
 # fmt: off
 ROUTES = [
@@ -61,5 +64,11 @@ ROUTES = [
     Route(WEBHOOK + "/test", json_endpoint(webhooks.send_test, permission=ADMIN, body=Nothing, query=Nothing, writes=True), methods=["POST"]),
     Route(WEBHOOK + "/deliveries", json_endpoint(webhooks.list_deliveries, permission=ADMIN, body=Nothing, query=schemas.PageQuery, writes=False), methods=["GET"]),
     Route(WEBHOOK + "/deliveries/{message_id}/replay", json_endpoint(webhooks.replay, permission=ADMIN, body=Nothing, query=Nothing, writes=True), methods=["POST"]),
+    Route(RULES, json_endpoint(rules.get, permission=ADMIN, body=Nothing, query=Nothing, writes=False), methods=["GET"]),
+    Route(RULES, json_endpoint(rules.put, permission=ADMIN, body=rules.RulesBody, query=Nothing, writes=True), methods=["PUT"]),
+    Route(RULES + "/preview", json_endpoint(rules.try_out, permission=ADMIN, body=Book, query=Nothing, writes=False), methods=["POST"]),
+    Route(RULES + "/rollback", json_endpoint(rules.roll_back, permission=ADMIN, body=rules.SeenBody, query=Nothing, writes=True), methods=["POST"]),
+    Route(RULES + "/packs", json_endpoint(rules.list_packs, permission=ADMIN, body=Nothing, query=Nothing, writes=False), methods=["GET"]),
+    Route(RULES + "/packs/{pack_id}", json_endpoint(rules.load_pack, permission=ADMIN, body=rules.SeenBody, query=Nothing, writes=True), methods=["POST"]),
 ]
 # fmt: on

@@ -290,6 +290,8 @@ class VerdictReply(BaseModel):
     policy: int
     not_judged: list[str]
     reasons: list[dict[str, Any]]
+    rules: int | None
+    hits: list[dict[str, Any]]
 
 
 class AuthorReply(BaseModel):
@@ -353,6 +355,8 @@ def comment_reply(view: View) -> CommentReply:
             policy=verdict.policy_version,
             not_judged=verdict.not_judged,
             reasons=verdict.reasons,
+            rules=verdict.rules_version,
+            hits=verdict.hits or [],
         )
         if verdict
         else None,

@@ -22,8 +22,9 @@ from service.moderation import (
 )
 from service.moderation.actor import MACHINE
 from service.moderation.comments import LEASE
-from service.moderation.policy import Facts, FailPolicy, Policy, Reason, Ruling
-from service.moderation.scores import Answer, Question
+from service.moderation.policy import Facts, FailPolicy, Hit, Policy, Reason, Ruling
+from service.moderation.rules import clusters, history, versions
+from service.moderation.scores import Answer, Question, Span
 from service.storage.db import not_locked
 from service.storage.tables import (
     Article,
@@ -133,7 +134,9 @@ def judge(session: Session, task: Task, answer: Answer, *, now: datetime) -> Non
         .returning(Score.id)
     )
     in_force = sites.get_policy(session, comment.site_id)
-    ruling = policy.decide(answer, _facts(session, comment, revision, in_force, now=now), in_force)
+    quoted = [repeat.comment for repeat in answer.repeats]
+    facts = _facts(session, comment, revision, in_force, quoted=quoted, now=now)
+    ruling = policy.decide(answer, facts, in_force)
     comment.score_id = score_id
     _rest(comment)
     if _article_moved_on(session, comment, task):
@@ -144,6 +147,7 @@ def judge(session: Session, task: Task, answer: Answer, *, now: datetime) -> Non
         revision,
         ruling,
         in_force,
+        facts=facts,
         model=answer.model,
         now=now,
     )
@@ -166,10 +170,14 @@ def give_up(session: Session, task: Task, *, model_down: bool, now: datetime) ->
     deadline = revision.created_at + timedelta(seconds=in_force.wait_for_model_s)
     waits = in_force.fail is FailPolicy.WAIT_FOR_MODEL and now < deadline
     comment.score_after = None if for_good and not waits else now + AGAIN_AFTER
-    if comment.state is not State.RECEIVED or waits:
+    if comment.state is not State.RECEIVED:
         return
-    ruling = policy.without_model(in_force)
-    _rule(session, comment, revision, ruling, in_force, model=None, now=now)
+    facts = _facts(session, comment, revision, in_force, now=now)
+    # Rules need no model: what they hold or reject does not wait for one.
+    if waits and not facts.rule_on_it:
+        return
+    ruling = policy.without_model(in_force, facts)
+    _rule(session, comment, revision, ruling, in_force, facts=facts, model=None, now=now)
 
 
 def take_due(
@@ -220,6 +228,7 @@ def _rule(
     ruling: Ruling,
     in_force: Policy,
     *,
+    facts: Facts,
     model: str | None,
     now: datetime,
 ) -> None:
@@ -234,6 +243,8 @@ def _rule(
             action=ruling.action.value,
             reasons=[_reason_row(asdict(because)) for because in ruling.reasons],
             not_judged=[reason.value for reason in ruling.not_judged],
+            rules_version=facts.rules_version,
+            hits=[_hit_row(hit) for hit in facts.hits],
             created_at=now,
         )
         .returning(Verdict.id)
@@ -312,19 +323,37 @@ def _facts(
     revision: CommentRevision,
     in_force: Policy,
     *,
+    quoted: Sequence[Span] = (),
     now: datetime,
 ) -> Facts:
+    """What is known beside the scores: how the article takes comments, and which rules apply."""
     mode = session.scalar(select(Article.mode).where(Article.id == comment.article_id))
     held = mode is Mode.HOLD_ALL or (
         mode is Mode.TRUSTED_ONLY
         and not trust.is_trusted(session, comment, after=in_force.trusted_after, now=now)
     )
-    return Facts(length=len(revision.body), hold_all=held)
+    clusters.place(session, comment, revision, quoted=quoted, now=now)
+    rules = versions.in_force(session, comment.site_id)
+    return Facts(
+        length=len(revision.body),
+        hold_all=held,
+        rules_version=rules.version,
+        hits=history.apply(session, rules.matcher, comment, revision),
+    )
 
 
 def _reason_row(because: dict[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {"code": because["code"].value}
+    if because["rule"] is not None:
+        row |= {"rule": because["rule"], "name": because["name"]}
     if because["score"] is not None:
         row |= {"score": round(because["score"], 4), "threshold": round(because["threshold"], 4)}
     row["evidence"] = [{"start": span["start"], "end": span["end"]} for span in because["evidence"]]
     return row
+
+
+def _hit_row(hit: Hit) -> dict[str, Any]:
+    spans = [{"start": span.start, "end": span.end} for span in hit.evidence]
+    row: dict[str, Any] = {"rule": hit.rule, "name": hit.name, "action": hit.action.value}
+    row |= {"urgent": hit.urgent, "shadow": hit.shadow, "evidence": spans}
+    return row | ({"about": dict(hit.about)} if hit.about else {})

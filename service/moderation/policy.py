@@ -1,7 +1,7 @@
 """The policy: scores and facts in, a verdict with its reasons out. Pure."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -41,6 +41,14 @@ class Reason(StrEnum):
     OTHER = "other"
 
 
+class RuleAction(StrEnum):
+    """What a rule of the site does with a comment: a flag raises it in the queue, and holds nothing."""
+
+    HOLD = "hold"
+    REJECT = "reject"
+    FLAG = "flag"
+
+
 class FailPolicy(StrEnum):
     """What happens to comments while the models cannot answer."""
 
@@ -69,12 +77,16 @@ HARM = {
     Reason.HATEFUL: 2.5,
     Reason.ABUSIVE: 2.0,
     Reason.SPAM: 1.0,
+    Reason.RULE: 1.0,
     Reason.OFF_TOPIC: 0.7,
     Reason.INCOHERENT: 0.5,
 }
 HARM_OF_OTHERS = 0.5
 # What a reader's report adds to that, up to a number of them: a crowd is no proof.
 HARM_OF_A_FLAG, FLAGS_THAT_COUNT = 0.5, 10
+# What a rule that flags adds to a comment's place in the queue, and what takes it to the top.
+FLAG_ADDS = 0.5
+URGENT_ADDS = 100.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +125,22 @@ class Because:
     score: float | None = None
     threshold: float | None = None
     evidence: tuple[Span, ...] = ()
+    # The rule of the site that it comes from, and what the site calls it.
+    rule: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hit:
+    """A rule of the site that applies to a comment; `about` is what it counted, if anything."""
+
+    rule: str
+    name: str
+    action: RuleAction
+    urgent: bool = False
+    shadow: bool = False
+    evidence: tuple[Span, ...] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +159,19 @@ class Facts:
 
     length: int
     hold_all: bool = False
+    # The version of the site's rules, 0 for none, and those that apply.
+    rules_version: int = 0
+    hits: tuple[Hit, ...] = ()
+
+    @property
+    def in_force(self) -> tuple[Hit, ...]:
+        """The rules that apply, without those that are only watched."""
+        return tuple(hit for hit in self.hits if not hit.shadow)
+
+    @property
+    def rule_on_it(self) -> bool:
+        """Whether a rule holds or rejects the comment, whatever the models say."""
+        return any(hit.action is not RuleAction.FLAG for hit in self.in_force)
 
 
 class Body(BaseModel):
@@ -215,40 +256,50 @@ def decide(answer: Answer, facts: Facts, policy: Policy) -> Ruling:
             rejected.append(because)
         elif score >= threshold:
             reasons.append(because)
-    reasons += _plain_reasons(answer, facts, policy)
+    rejected += _by_rule(facts, RuleAction.REJECT)
+    reasons += _plain_reasons(answer, facts, policy) + _by_rule(facts, RuleAction.HOLD)
     reasons.sort(key=lambda because: -_harm(because))
-    if rejected:
-        return Ruling(
-            action=Action.REJECT,
-            reasons=(*rejected, *reasons),
-            not_judged=tuple(not_judged),
-            priority=0.0,
-        )
-    action = Action.HOLD if reasons else Action.APPROVE
-    priority = sum(_harm(because) for because in reasons)
+    action = Action.REJECT if rejected else Action.HOLD if reasons else Action.APPROVE
     return Ruling(
         action=action,
-        reasons=tuple(reasons),
+        reasons=(*rejected, *reasons),
         not_judged=tuple(not_judged),
-        priority=round(priority, 4),
+        priority=0.0 if rejected else _priority(reasons, facts),
     )
 
 
-def without_model(policy: Policy) -> Ruling:
+def without_model(policy: Policy, facts: Facts) -> Ruling:
     """The verdict on a comment that the models could not judge, where the policy does not wait."""
-    because = (Because(code=Reason.MODEL_UNAVAILABLE),)
-    publish = policy.fail is FailPolicy.PUBLISH_THEN_RECHECK
+    rejected = _by_rule(facts, RuleAction.REJECT)
+    held = _by_rule(facts, RuleAction.HOLD)
+    reasons = [*held, Because(code=Reason.MODEL_UNAVAILABLE)]
+    publish = policy.fail is FailPolicy.PUBLISH_THEN_RECHECK and not held
     return Ruling(
-        action=Action.APPROVE if publish else Action.HOLD,
-        reasons=because,
+        action=Action.REJECT if rejected else Action.APPROVE if publish else Action.HOLD,
+        reasons=(*rejected, *reasons),
         not_judged=tuple(JUDGED_BY),
-        priority=HARM_OF_OTHERS,
+        priority=0.0 if rejected else _priority(reasons, facts),
     )
 
 
 def urgency(flags: int) -> float:
     """What readers' reports add to a comment's place in the queue."""
     return HARM_OF_A_FLAG * min(flags, FLAGS_THAT_COUNT)
+
+
+def _by_rule(facts: Facts, action: RuleAction) -> list[Because]:
+    return [
+        Because(code=Reason.RULE, evidence=hit.evidence, rule=hit.rule, name=hit.name)
+        for hit in facts.in_force
+        if hit.action is action
+    ]
+
+
+def _priority(reasons: Sequence[Because], facts: Facts) -> float:
+    flags = sum(hit.action is RuleAction.FLAG for hit in facts.in_force)
+    urgent = any(hit.urgent for hit in facts.in_force)
+    harm = sum(_harm(because) for because in reasons)
+    return round(harm + FLAG_ADDS * flags + URGENT_ADDS * urgent, 4)
 
 
 def _plain_reasons(answer: Answer, facts: Facts, policy: Policy) -> list[Because]:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from service.errors import NotFound
 from service.moderation import scores
-from service.moderation.policy import Because, Reason
+from service.moderation.policy import Because, Reason, RuleAction
 from service.moderation.scores import Answer, Span
 from service.storage.flags import Flag
 from service.storage.tables import (
@@ -64,6 +64,16 @@ class View:
     def reasons(self) -> tuple[Because, ...]:
         """Why the verdict holds or rejects it."""
         return tuple(_because(row) for row in self.verdict.reasons) if self.verdict else ()
+
+    @property
+    def rule_flags(self) -> tuple[Because, ...]:
+        """The rules that flag it, which holds nothing."""
+        rows = (self.verdict.hits or []) if self.verdict else []
+        return tuple(
+            _because({"code": Reason.RULE, **row})
+            for row in rows
+            if row["action"] == RuleAction.FLAG and not row["shadow"]
+        )
 
 
 def statement(site_id: int) -> Select[Any]:
@@ -155,6 +165,8 @@ def _because(row: dict[str, Any]) -> Because:
         score=row.get("score"),
         threshold=row.get("threshold"),
         evidence=tuple(Span(start=s["start"], end=s["end"]) for s in row.get("evidence", [])),
+        rule=row.get("rule"),
+        name=row.get("name"),
     )
 
 

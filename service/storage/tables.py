@@ -385,6 +385,9 @@ class Verdict(Table):
     action: Mapped[str] = mapped_column(sa.String(16))
     reasons: Mapped[list[Any]]
     not_judged: Mapped[list[Any]]
+    # The rules' version (0: the site had none) and which applied; null before there were rules.
+    rules_version: Mapped[int | None]
+    hits: Mapped[list[Any] | None]
     created_at: Mapped[datetime]
 
 

@@ -113,7 +113,7 @@ def _one_of(visit: Visit, name: str, allowed: Mapping[str, Any]) -> Any:
 
 
 def _item(view: View, parents: Mapping[str, View]) -> Item:
-    spans = [span for because in view.reasons for span in because.evidence]
+    spans = [span for because in (*view.reasons, *view.rule_flags) for span in because.evidence]
     found = [because.code for because in view.reasons]
     repeats = [repeat.comment for repeat in view.answer.repeats] if view.answer else []
     return Item(
@@ -125,12 +125,13 @@ def _item(view: View, parents: Mapping[str, View]) -> Item:
             *(
                 Why(
                     name=words.REASONS[because.code][0],
-                    sentence=words.REASONS[because.code][1],
+                    sentence=words.why(because),
                     measure=words.measure(because),
                 )
                 for because in view.reasons
                 if because.code is not Reason.FLAGGED
             ),
+            *(Why(name="Flag", sentence=words.why(flag), measure="") for flag in view.rule_flags),
         ],
         not_judged=[
             words.REASONS[Reason(code)][0]

@@ -120,6 +120,11 @@ def percent(share: float) -> str:
     return f"{round(share * 100)}%"
 
 
+def why(because: Because) -> str:
+    """A reason as a sentence; a rule of the site by the name the site gave it."""
+    return f"The rule “{because.name}” applies." if because.name else REASONS[because.code][1]
+
+
 def measure(because: Because) -> str:
     """What a reason was measured at and from where on it holds; nothing where nothing was measured."""
     if because.score is None or because.threshold is None:

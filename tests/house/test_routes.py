@@ -50,6 +50,7 @@ def test_every_call_of_the_api_asks_for_the_scope_it_names(
         scopes = ordinary - {scope}
         return database.write(lambda s: keys.create(s, site, name="k", scopes=scopes, now=NOW))
 
+    # A key with `admin` lacks nothing; what asks for `admin` is refused to all others.
     lacking = {scope: key_without(scope) for scope in Scope}
     for route in API_ROUTES:
         path = re.sub(r"\{\w+\}", "x", f"/api/v1{route.path}")

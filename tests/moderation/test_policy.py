@@ -10,8 +10,10 @@ from service.moderation.policy import (
     Action,
     Facts,
     FailPolicy,
+    Hit,
     Policy,
     Reason,
+    RuleAction,
     decide,
     from_body,
     must_be_valid,
@@ -141,7 +143,7 @@ def test_a_threat_is_looked_at_before_spam() -> None:
     ],
 )
 def test_without_a_model_the_fail_policy_rules(fail: FailPolicy, action: Action) -> None:
-    ruling = without_model(policy(fail=fail.value))
+    ruling = without_model(policy(fail=fail.value), FACTS)
     assert ruling.action is action
     assert ruling.reasons[0].code is Reason.MODEL_UNAVAILABLE
 
@@ -170,3 +172,36 @@ def test_talk_about_the_site_is_not_off_topic() -> None:
 def test_word_salad_is_held() -> None:
     ruling = decide(answer({"incoherent": 0.95}), FACTS, policy())
     assert [because.code for because in ruling.reasons] == [Reason.INCOHERENT]
+
+
+def hit(action: str, **fields: Any) -> Hit:
+    return Hit(rule="r", name="R", action=RuleAction(action), **fields)
+
+
+@pytest.mark.parametrize(
+    ("hits", "action", "priority"),
+    [
+        ((hit("hold"),), Action.HOLD, 1.0),
+        ((hit("hold", urgent=True),), Action.HOLD, 101.0),
+        ((hit("flag"),), Action.APPROVE, 0.5),
+        ((hit("hold"), hit("flag")), Action.HOLD, 1.5),
+        ((hit("hold"), hit("reject")), Action.REJECT, 0.0),
+        ((hit("reject", shadow=True), hit("hold", shadow=True, urgent=True)), Action.APPROVE, 0.0),
+    ],
+)
+def test_rules_rule_beside_the_model(
+    hits: tuple[Hit, ...], action: Action, priority: float
+) -> None:
+    ruling = decide(answer(), Facts(length=100, hits=hits), policy())
+    assert (ruling.action, ruling.priority) == (action, priority)
+    assert {because.code for because in ruling.reasons} <= {Reason.RULE}
+
+
+def test_a_rule_that_holds_is_not_published_for_want_of_a_model() -> None:
+    fail = policy(fail="publish_then_recheck")
+    for action, expected in (("hold", Action.HOLD), ("reject", Action.REJECT)):
+        ruling = without_model(fail, Facts(length=100, hits=(hit(action),)))
+        assert ruling.action is expected
+        assert ruling.reasons[0].code is Reason.RULE
+    flagged = without_model(fail, Facts(length=100, hits=(hit("flag"),)))
+    assert flagged.action is Action.APPROVE
