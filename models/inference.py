@@ -36,6 +36,10 @@ NOTHING_LEFT = 0.03
 # A sentence is shown as evidence if its logit comes this near to the strongest one's.
 EVIDENCE_MARGIN = 0.2
 MOST_EVIDENCE = 3
+# From this probability of any harm on, the sentences that could carry it are read once more, each by itself.
+SHOWN_FROM, MOST_ALONE = 0.2, 24
+# What sets a sentence behind all those that were read by themselves.
+FAR = 100.0
 # One cruel sentence among kind ones counts, a little less than alone. Measured on tuning rows: undiscounted
 # it doubles the false alarms on civil comments; at 1 they stay and the ranking is as good or better.
 SENTENCE_DISCOUNT = 1.0
@@ -202,7 +206,7 @@ class Classifier:
             passage=passage,
             repeats=tuple(reading.repeats),
             quote=self._best_quote(reading),
-            evidence=_evidence(reading, parts),
+            evidence=_evidence(reading, self._alone(reading, scores, parts)),
         )
 
     def _judge_words(self, reading: Reading) -> tuple[Array, Array]:
@@ -216,6 +220,26 @@ class Classifier:
         ]
         logits = self._heads.logits(np.stack([*windows, *parts]))
         return logits[: len(windows)], logits[len(windows) :]
+
+    def _alone(self, reading: Reading, scores: dict[str, float], parts: Array) -> Array:
+        """(sentences, heads): what sentences say by themselves, where there is harm to be shown.
+
+        Within a comment each word has read all the others: beside an insult, a harmless sentence looks cruel too.
+        """
+        harm = max(scores[label] for label in (*SPAM_HEADS, *TOXICITY_HEADS, *KIND_HEADS))
+        if len(parts) < 2 or harm < SHOWN_FROM:
+            return parts
+        own = [i for i, s in enumerate(reading.sentences) if not _is_repeated(reading, s)]
+        worst = sorted(own, key=lambda i: -float(parts[i, HARM].max()))[:MOST_ALONE]
+        spans = [reading.sentences[i] for i in worst]
+        texts = [normalise(reading.comment.text[span.start : span.end]) for span in spans]
+        read = zip(self._encoder.encode(texts), spans, strict=True)
+        inputs = [np.concatenate([e.pooled, _facts_of(reading.comment, s)]) for e, s in read]
+        if not inputs:
+            return parts
+        alone = parts - FAR
+        alone[worst] = self._heads.logits(np.stack(inputs))
+        return alone
 
     def _best_quote(self, reading: Reading) -> Span | None:
         """The author's own stretch of one to three sentences that would stand best as a quote."""

@@ -128,8 +128,10 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 def _responses(route: Route, contract: Contract, schemas: Schemas) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for status, reply in contract.replies.items():
-        content = {"application/json": {"schema": schemas[reply, "serialization"]}}
-        found[str(status)] = {"description": _phrase(status), "content": content}
+        found[str(status)] = {"description": _phrase(status)}
+        if reply is not Nothing:
+            content = {"application/json": {"schema": schemas[reply, "serialization"]}}
+            found[str(status)]["content"] = content
     refusals = {*ALWAYS, *contract.refusals}
     refusals |= set(WITH_PATH if "{" in route.path else ())
     refusals |= set(() if contract.body is Nothing else WITH_BODY)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from service.api.endpoint import Call, Nothing, Reply
+from service.api.endpoint import Call, Nothing, Reply, answers
 from service.api.schemas import Payload, SpanReply
 from service.moderation.policy import RuleAction
 from service.moderation.rules import packs, preview, versions
@@ -72,11 +72,13 @@ class PacksReply(BaseModel):
     items: list[Pack]
 
 
+@answers({200: RulesReply})
 def get(session: Session, call: Call[Nothing, Nothing]) -> Reply:
     """The rules in force, with their version."""
     return Reply(body=_reply(versions.get(session, call.site_id)))
 
 
+@answers({200: RulesReply}, refuses=(409,))
 def put(session: Session, call: Call[RulesBody, Nothing]) -> Reply:
     """These rules instead of those at `version`; a stale version is a 409."""
     book = Book.model_construct({"rules"}, rules=call.body.rules)
@@ -84,12 +86,14 @@ def put(session: Session, call: Call[RulesBody, Nothing]) -> Reply:
     return Reply(body=_reply(edition))
 
 
+@answers({200: RulesReply}, refuses=(409,))
 def roll_back(session: Session, call: Call[SeenBody, Nothing]) -> Reply:
     """The rules before those at `version`, as a new version."""
     edition = versions.roll_back(session, call.site_id, seen=call.body.version, now=call.now)
     return Reply(body=_reply(edition))
 
 
+@answers({200: PreviewReply})
 def try_out(session: Session, call: Call[Book, Nothing]) -> Reply:
     """What these rules would have done to the site's last thousand comments."""
     seen = preview.look(session, call.site_id, call.body)
@@ -99,11 +103,13 @@ def try_out(session: Session, call: Call[Book, Nothing]) -> Reply:
     )
 
 
+@answers({200: PacksReply})
 def list_packs(session: Session, call: Call[Nothing, Nothing]) -> Reply:
     """The packs that ship, with every rule in them."""
     return Reply(body=PacksReply(items=packs.list_all()))
 
 
+@answers({200: RulesReply}, refuses=(404, 409))
 def load_pack(session: Session, call: Call[SeenBody, Nothing]) -> Reply:
     """A pack's rules behind the site's own; those whose ids are there already stay as they are."""
     book = packs.get(call.path["pack_id"]).to_book()

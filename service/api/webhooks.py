@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy.orm import Session
 
-from service.api.endpoint import Call, Nothing, Reply
+from service.api.endpoint import Call, Nothing, Reply, answers
 from service.api.schemas import Id, PageQuery, Payload
 from service.errors import FieldError, Invalid
 from service.moderation import delivery_log, webhooks
@@ -98,12 +98,14 @@ class DeliveryPage(BaseModel):
     next: str | None
 
 
+@answers({200: WebhooksReply})
 def list_all(session: Session, call: Call[Nothing, Nothing]) -> Reply:
     """The site's webhooks, and how they fare."""
     views = webhooks.list_all(session, call.site_id, now=call.now)
     return Reply(body=WebhooksReply(items=[_webhook_reply(view) for view in views]))
 
 
+@answers({200: WebhooksReply}, refuses=(404, 409))
 def replace(session: Session, call: Call[WebhooksBody, Nothing]) -> Reply:
     """Make the set what is sent; one that is left out is disabled."""
     _must_be_reachable(call)
@@ -123,12 +125,14 @@ def replace(session: Session, call: Call[WebhooksBody, Nothing]) -> Reply:
     return Reply(body=WebhooksReply(items=[_webhook_reply(view) for view in views]))
 
 
+@answers({204: Nothing}, refuses=(404,))
 def remove(session: Session, call: Call[Nothing, Nothing]) -> Reply:
     """Take a webhook away for good, with its log."""
     webhooks.remove(session, call.site_id, call.path["webhook_id"])
     return Reply(status=204)
 
 
+@answers({201: WebhookReply}, refuses=(404, 409))
 def rotate(session: Session, call: Call[Nothing, Nothing]) -> Reply:
     """A new secret; the old one signs along for a day."""
     view = webhooks.rotate(
@@ -141,18 +145,21 @@ def rotate(session: Session, call: Call[Nothing, Nothing]) -> Reply:
     return Reply(status=201, body=_webhook_reply(view))
 
 
+@answers({200: WebhookReply}, refuses=(404, 409))
 def resume(session: Session, call: Call[Nothing, Nothing]) -> Reply:
     """Go on where a parked webhook stopped."""
     view = webhooks.resume(session, call.site_id, call.path["webhook_id"], now=call.now)
     return Reply(body=_webhook_reply(view))
 
 
+@answers({202: DeliveryReply}, refuses=(404, 409))
 def send_test(session: Session, call: Call[Nothing, Nothing]) -> Reply:
     """Send a message that tells of nothing; the log says how it went."""
     line = delivery_log.send_test(session, call.site_id, call.path["webhook_id"], now=call.now)
     return Reply(status=202, body=_delivery_reply(line))
 
 
+@answers({200: DeliveryPage}, refuses=(404,))
 def list_deliveries(session: Session, call: Call[Nothing, PageQuery]) -> Reply:
     """The log of a webhook."""
     page = delivery_log.next_page(
@@ -166,6 +173,7 @@ def list_deliveries(session: Session, call: Call[Nothing, PageQuery]) -> Reply:
     return Reply(body=DeliveryPage(items=items, next=page.next_cursor))
 
 
+@answers({202: DeliveryReply}, refuses=(404, 409))
 def replay(session: Session, call: Call[Nothing, Nothing]) -> Reply:
     """Send a message again, under its own id."""
     line = delivery_log.replay(

@@ -258,20 +258,7 @@ def _rule(
     session.flush()  # the guarded move reads the row
     if not _machine_may_move(session, comment, to):
         if to is not comment.state:
-            body = {
-                "verdict": ruling.action.value,
-                "state": comment.state.value,
-                "revision": comment.revision,
-            }
-            feed.append(
-                session,
-                comment.site_id,
-                EventKind.FLAG,
-                article_id=comment.article_id,
-                comment_id=comment.id,
-                body=body,
-                now=now,
-            )
+            _tell(session, comment, ruling, now=now)
         return
     decisions.move(
         session,
@@ -281,6 +268,23 @@ def _rule(
         actor=MACHINE,
         reason=OBSERVED if observed else because,
         verdict_id=verdict_id,
+        now=now,
+    )
+
+
+def _tell(session: Session, comment: Comment, ruling: Ruling, *, now: datetime) -> None:
+    """A verdict that moves nothing is an event all the same."""
+    feed.append(
+        session,
+        comment.site_id,
+        EventKind.FLAG,
+        article_id=comment.article_id,
+        comment_id=comment.id,
+        body={
+            "verdict": ruling.action.value,
+            "state": comment.state.value,
+            "revision": comment.revision,
+        },
         now=now,
     )
 

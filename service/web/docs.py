@@ -139,10 +139,13 @@ def _operation(path: str, method: str, found: Mapping[str, Any]) -> Operation:
 
 
 def _answer(status: int, found: Mapping[str, Any]) -> Answer:
+    phrase = HTTPStatus(status).phrase
+    if "content" not in found:
+        return Answer(status=status, phrase=phrase, schema=None, is_problem=False)
     [(media_type, content)] = found["content"].items()
     return Answer(
         status=status,
-        phrase=HTTPStatus(status).phrase,
+        phrase=phrase,
         schema=_referred(content["schema"]),
         is_problem=media_type == "application/problem+json",
     )

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.weights
 
 CALM = "The bollards on Quay Street are fine by me, and the bus stops where it always did."
 COMMENTS = (
-    ("toxicity", f"{CALM} But you are a stupid, lying idiot and everybody knows it."),
+    ("toxicity", f"{CALM} What a stupid idiot you are, shut up."),
     ("toxicity", f"What a pathetic moron the author must be. {CALM}"),
     ("spam", f"{CALM} I earned $4,200 a week with my mentor, text him on WhatsApp now."),
     ("spam", "Get cheap essays written by experts at www.essay-kings.shop, 50% off today!"),

@@ -105,8 +105,10 @@ def test_abuse_behind_five_thousand_harmless_words_is_found(score: Score) -> Non
     wall = FILLER * 300
     assert len(wall.split()) > 5000
     calm, hidden = score(wall), score(wall + ABUSE)
-    assert calm.scores["toxicity"] < 0.3
-    assert hidden.scores["toxicity"] > 0.8
+    assert calm.scores["toxicity"] < 0.05
+    assert hidden.scores["toxicity"] > 0.4
+    short = score(FILLER * 40 + ABUSE)
+    assert short.scores["toxicity"] > 0.7
 
 
 def test_what_is_too_long_to_be_read_says_so(score: Score) -> None:
