@@ -38,7 +38,14 @@ SPEAKS_OF_OTHERS = {
     "not_in_revision",
     "missing",  # the reason of a decision that does not approve
 }
-KNOWN = {"article_id": "a-1", "comment_id": "c-1", "pick_id": "p-unknown"}
+KNOWN = {
+    "article_id": "a-1",
+    "comment_id": "c-1",
+    "pick_id": "p-unknown",
+    "webhook_id": "w-unknown",
+    "message_id": "m-unknown",
+    "pack_id": "health",
+}
 
 
 def test_every_call_is_in_the_document_and_the_document_has_no_other(process: Process) -> None:
