@@ -37,7 +37,7 @@ NOTHING_LEFT = 0.03
 EVIDENCE_MARGIN = 0.2
 MOST_EVIDENCE = 3
 # From this probability of any harm on, the sentences that could carry it are read once more, each by itself.
-SHOWN_FROM, MOST_ALONE = 0.2, 24
+SHOWN_FROM, MOST_ALONE = 0.5, 8
 # What sets a sentence behind all those that were read by themselves.
 FAR = 100.0
 # One cruel sentence among kind ones counts, a little less than alone. Measured on tuning rows: undiscounted
@@ -157,11 +157,14 @@ class Classifier:
 
     def predict(self, comments: Sequence[Comment]) -> list[Scored]:
         """Score comments, any number; each comes out the same in whatever company."""
-        scored = []
-        for reading, parent in self._read(comments):
-            windows, parts = self._judge_words(reading)
-            scored.append(self._score(reading, parent, _combined(windows, parts), parts))
-        return scored
+        read = list(self._read(comments))
+        words = [self._judge_words(reading) for reading, _ in read]
+        scores = [self._heads.probabilities(_combined(*each)) for each in words]
+        alone = self._alone([reading for reading, _ in read], scores, [p for _, p in words])
+        return [
+            self._score(reading, parent, said, parts)
+            for (reading, parent), said, parts in zip(read, scores, alone, strict=True)
+        ]
 
     def logits(self, comments: Sequence[Comment]) -> Array:
         """(n, heads): what the heads say of each comment before calibration, which is fitted on it."""
@@ -177,9 +180,10 @@ class Classifier:
             parent = by_parent[normalise(comment.parent)] if comment.parent else None
             yield _read(comment, each), self._likeness(parent.pooled) if parent else None
 
-    def _score(self, reading: Reading, parent: Array | None, logits: Array, parts: Array) -> Scored:
+    def _score(
+        self, reading: Reading, parent: Array | None, scores: dict[str, float], parts: Array
+    ) -> Scored:
         comment = reading.comment
-        scores = self._heads.probabilities(logits)
         if 1 - reading.echo <= NOTHING_LEFT:
             # A pure echo has no worth of its own.
             scores = {k: v for k, v in scores.items() if k not in INSIGHT_HEADS}
@@ -206,7 +210,7 @@ class Classifier:
             passage=passage,
             repeats=tuple(reading.repeats),
             quote=self._best_quote(reading),
-            evidence=_evidence(reading, self._alone(reading, scores, parts)),
+            evidence=_evidence(reading, parts),
         )
 
     def _judge_words(self, reading: Reading) -> tuple[Array, Array]:
@@ -221,25 +225,34 @@ class Classifier:
         logits = self._heads.logits(np.stack([*windows, *parts]))
         return logits[: len(windows)], logits[len(windows) :]
 
-    def _alone(self, reading: Reading, scores: dict[str, float], parts: Array) -> Array:
-        """(sentences, heads): what sentences say by themselves, where there is harm to be shown.
+    def _alone(
+        self, readings: list[Reading], scores: list[dict[str, float]], parts: list[Array]
+    ) -> list[Array]:
+        """(sentences, heads) of each comment: what sentences say by themselves, where there is harm to be shown.
 
         Within a comment each word has read all the others: beside an insult, a harmless sentence looks cruel too.
         """
-        harm = max(scores[label] for label in (*SPAM_HEADS, *TOXICITY_HEADS, *KIND_HEADS))
-        if len(parts) < 2 or harm < SHOWN_FROM:
-            return parts
-        own = [i for i, s in enumerate(reading.sentences) if not _is_repeated(reading, s)]
-        worst = sorted(own, key=lambda i: -float(parts[i, HARM].max()))[:MOST_ALONE]
-        spans = [reading.sentences[i] for i in worst]
-        texts = [normalise(reading.comment.text[span.start : span.end]) for span in spans]
+        chosen = [_suspects(*each) for each in zip(readings, scores, parts, strict=True)]
+        spans = [
+            (reading, reading.sentences[i])
+            for reading, some in zip(readings, chosen, strict=True)
+            for i in some
+        ]
+        texts = [normalise(r.comment.text[s.start : s.end]) for r, s in spans]
         read = zip(self._encoder.encode(texts), spans, strict=True)
-        inputs = [np.concatenate([e.pooled, _facts_of(reading.comment, s)]) for e, s in read]
-        if not inputs:
-            return parts
-        alone = parts - FAR
-        alone[worst] = self._heads.logits(np.stack(inputs))
-        return alone
+        logits = iter(
+            [
+                self._heads.logits(np.concatenate([e.pooled, _facts_of(r.comment, s)]))
+                for e, (r, s) in read
+            ]
+        )
+        found = []
+        for some, within in zip(chosen, parts, strict=True):
+            alone = within - FAR if some else within
+            for i in some:
+                alone[i] = next(logits)
+            found.append(alone)
+        return found
 
     def _best_quote(self, reading: Reading) -> Span | None:
         """The author's own stretch of one to three sentences that would stand best as a quote."""
@@ -249,6 +262,15 @@ class Classifier:
             return None
         pooled = np.stack([_pool(reading, span) for span in spans])
         return spans[int((pooled @ self._quote).argmax())]
+
+
+def _suspects(reading: Reading, scores: dict[str, float], parts: Array) -> list[int]:
+    """The sentences of a harmful comment that could carry the harm; none where there is no choice."""
+    harm = max(scores[label] for label in (*SPAM_HEADS, *TOXICITY_HEADS, *KIND_HEADS))
+    if len(parts) < 2 or harm < SHOWN_FROM:
+        return []
+    own = [i for i, s in enumerate(reading.sentences) if not _is_repeated(reading, s)]
+    return sorted(own, key=lambda i: -float(parts[i, HARM].max()))[:MOST_ALONE]
 
 
 def _combined(windows: Array, parts: Array) -> Array:
