@@ -21,9 +21,9 @@ Rows that neither training nor tuning saw, through the code that serves:
 `python -m models.evaluation.evaluate`. Whole articles, debates and videos are kept apart. Sets marked "never
 trained on" are of other newsrooms and raters, and took no part in choosing a checkpoint, a threshold or a
 calibration. Sets marked "written" were composed for this evaluation by people who had not seen the generator of
-training comments, nor those composed to learn from (`models/evaluation/written`). Errors of the version before
-on all of these sets were read, and told which kinds of comments to compose for training (decision 0014): no row of
-them was used. "Were it perfect" is the calibration error that probabilities without fault would show on as many
+training comments, nor those composed to learn from (`models/evaluation/written`). The figures of the version before
+on all of these sets, and what is published of them, told which kinds of comments to compose for training (decision
+0014): no row of them was used. "Were it perfect" is the calibration error that probabilities without fault would show on as many
 rows. Intervals are bootstrapped; for NDCG whole debates are drawn.
 Baselines on the same rows: length in characters, logistic regression on TF-IDF, and logistic regression on the
 encoder as it was released.
