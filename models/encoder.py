@@ -67,6 +67,10 @@ class Encoded:
             np.ones(len(vectors), dtype=np.bool_)
         )
 
+    def window_of(self, span: Span) -> Window:
+        """The window that holds most of a span's tokens."""
+        return max(self.windows, key=lambda window: int(window.inside(span).sum()))
+
     @property
     def mean(self) -> Array:
         """The text as one vector of unit length: (384,)."""

@@ -144,16 +144,7 @@ class Classifier:
 
     def passages(self, article: Article) -> Passages:
         """Read an article once; what comes back can be stored."""
-        parts = relevance.split_passages(article)
-        encoded = self._encoder.encode([normalise(text) for text, _ in parts])
-        vectors = [self._likeness(each.pooled) for each in encoded]
-        return Passages(
-            model=self.version,
-            article=article,
-            spans=[span for _, span in parts],
-            vectors=np.stack(vectors) if vectors else np.zeros((0, 384), dtype=np.float32),
-            source=Source(article.text, "article"),
-        )
+        return relevance.read_article(self._encoder, self._likeness, article, model=self.version)
 
     def predict(self, comments: Sequence[Comment]) -> list[Scored]:
         """Score comments, any number; each comes out the same in whatever company."""
@@ -238,14 +229,14 @@ class Classifier:
             for reading, some in zip(readings, chosen, strict=True)
             for i in some
         ]
-        texts = [normalise(r.comment.text[s.start : s.end]) for r, s in spans]
-        read = zip(self._encoder.encode(texts), spans, strict=True)
-        logits = iter(
-            [
-                self._heads.logits(np.concatenate([e.pooled, _facts_of(r.comment, s)]))
-                for e, (r, s) in read
-            ]
-        )
+        if not spans:
+            return parts
+        read = self._encoder.encode([normalise(r.comment.text[s.start : s.end]) for r, s in spans])
+        inputs = [
+            np.concatenate([each.pooled, _facts_of(reading.comment, span)])
+            for each, (reading, span) in zip(read, spans, strict=True)
+        ]
+        logits = iter(self._heads.logits(np.stack(inputs)))
         found = []
         for some, within in zip(chosen, parts, strict=True):
             alone = within - FAR if some else within
@@ -302,12 +293,12 @@ def _read(comment: Comment, encoded: Encoded) -> Reading:
 
 def _pool(reading: Reading, span: Span) -> Array:
     """A span's own words, pooled in the window that holds most of them."""
-    window = max(reading.encoded.windows, key=lambda w: int(w.inside(span).sum()))
+    window = reading.encoded.window_of(span)
     return window.pool(window.inside(span) & reading.own(window))
 
 
 def _pool_of(encoded: Encoded, span: Span) -> Array:
-    window = max(encoded.windows, key=lambda w: int(w.inside(span).sum()))
+    window = encoded.window_of(span)
     return window.pool(window.inside(span))
 
 

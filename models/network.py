@@ -187,8 +187,9 @@ def resume(tensors: Path, labels: Sequence[str], wanted: Sequence[str]) -> Netwo
 
 def save_reference(network: Network, target: Path) -> None:
     """The network as a version carries it: in half precision, and a row of 8 bits for each word of the vocabulary."""
-    kept = {name: value.half().contiguous() for name, value in network.state_dict().items()}
-    words = network.state_dict()[WORDS]
+    tensors = network.state_dict()
+    kept = {name: value.half().contiguous() for name, value in tensors.items()}
+    words = tensors[WORDS]
     scale = words.abs().amax(dim=1, keepdim=True).clamp(min=1e-8) / 127
     kept[WORDS] = (words / scale).round().to(torch.int8)
     kept[f"{WORDS}.scale"] = scale

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from models.calibration import sigmoid
 from models.echo import Source, split_words
-from models.encoder import unit
+from models.encoder import WIDTH, Encoder, unit
 from models.labels import RELEVANCE_LABELS
-from models.text import Span, sentences
+from models.text import Span, normalise, sentences
 
 Array = NDArray[np.float32]
 
@@ -105,6 +105,20 @@ class Likeness:
         if not pooled.any():
             return np.zeros(len(self.offsets), dtype=np.float32)
         return unit(self.weights @ pooled + self.offsets)
+
+
+def read_article(encoder: Encoder, likeness: Likeness, article: Article, *, model: str) -> Passages:
+    """An article as comments are compared with it."""
+    parts = split_passages(article)
+    encoded = encoder.encode([normalise(text) for text, _ in parts])
+    vectors = [likeness(each.pooled) for each in encoded]
+    return Passages(
+        model=model,
+        article=article,
+        spans=[span for _, span in parts],
+        vectors=np.stack(vectors) if vectors else np.zeros((0, WIDTH), dtype=np.float32),
+        source=Source(article.text, "article"),
+    )
 
 
 @dataclass(frozen=True)

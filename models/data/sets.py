@@ -73,6 +73,7 @@ def _part(example: Example, group: str, fold: int) -> Part:
     digest = hashlib.sha256(f"{family}/{group}".encode()).digest()
     if family.startswith(WRITTEN_TO_LEARN):
         # Written for training: whole forms are kept for tuning, none for the test.
+        # Of composed comments a form may stand under several groups: both articles of a pair of neighbours.
         whose = family if family.startswith("composed") else group
         form = hashlib.sha256(f"{whose}/{example.row['form']}".encode()).digest()
         return Part.LEARN if form[0] % 10 else Part.TUNE

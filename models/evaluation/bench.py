@@ -14,6 +14,7 @@ from models.evaluation import measures
 from models.evaluation.baselines import Baselines, lengths
 from models.evaluation.measures import Interval, Measure
 from models.inference import Article, Author, Classifier, Comment, Passages, Scored
+from models.registry import open_weights
 from models.relevance import split_passages
 
 Array = NDArray[np.float64]
@@ -86,6 +87,16 @@ class Bench:
         self._learn: dict[str, list[Example]] = {}
         self._shelf: dict[Article, Passages] = {}
         self._scored: dict[Asked, Scored] = {}
+
+    @classmethod
+    def open(cls, folder: Path, data: Path, cache: Path) -> "Bench":
+        """The version in a folder, with the fold that its recipe kept for the test; `cache` holds the baselines' encoder."""
+        return cls(
+            Classifier.load(folder),
+            data,
+            fold=open_weights(folder).manifest["recipe"]["fold"],
+            baselines=Baselines(cache),
+        )
 
     def test(self, name: str) -> Sheet:
         """The TEST part of a set that training learned from."""

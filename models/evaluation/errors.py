@@ -12,11 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from models.evaluation.baselines import Baselines
 from models.evaluation.bench import Bench, Sheet
 from models.evaluation.rows import MOST, known
-from models.inference import Classifier
-from models.registry import default_folder, open_weights
+from models.registry import default_folder
 
 SHOWN = 400
 # Name → the rows, the score, and the column with the truth.
@@ -53,14 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--most", type=int, default=25)
     asked = parser.parse_args(arguments)
     folder = asked.weights or default_folder()
-    bench = Bench(
-        Classifier.load(folder),
-        asked.data,
-        fold=open_weights(folder).manifest["recipe"]["fold"],
-        baselines=Baselines(asked.cache),
-    )
     rows, label, column = SHEETS[asked.of]
-    sheet = rows(bench)
+    sheet = rows(Bench.open(folder, asked.data, asked.cache))
     scores = sheet.scores(label)
     truth = np.array([float(row.data[column]) for row in sheet.rows])
     ranks = (truth - truth.min()) / max(1e-9, float(truth.max() - truth.min()))

@@ -13,12 +13,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from models.evaluation.baselines import Baselines
 from models.evaluation.bench import Bench, Figure
 from models.evaluation.card import table, write_card
 from models.evaluation.gates import FIGURES
 from models.evaluation.tasks import TASKS
-from models.inference import Classifier
 from models.registry import default_folder, open_weights
 
 
@@ -31,12 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(arguments)
     folder = asked.weights or default_folder()
     manifest = open_weights(folder).manifest
-    bench = Bench(
-        Classifier.load(folder),
-        asked.data,
-        fold=manifest["recipe"]["fold"],
-        baselines=Baselines(asked.cache),
-    )
+    bench = Bench.open(folder, asked.data, asked.cache)
     figures: list[Figure] = []
     for task in TASKS:
         began = time.monotonic()

@@ -4,10 +4,9 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
-
 from models.data.forms.evasion import evade
 from models.evaluation import measures
+from models.evaluation.baselines import lengths
 from models.evaluation.bench import Bench, Figure, Sheet
 from models.evaluation.measures import AUC, Measure, auc
 from models.evaluation.rows import is_, share_of
@@ -61,10 +60,10 @@ def _toxicity(bench: Bench, rows_from: str, sheet: Sheet) -> Figure:
 def _by_length(
     label: str, rows_from: str, bench: Bench, sheet: Sheet, column: str
 ) -> Iterator[Figure]:
-    lengths = np.array([float(len(row.text)) for row in sheet.rows])
+    letters = lengths([row.text for row in sheet.rows])
     banded: tuple[tuple[str, Measure], ...] = (
-        ("AUC in length deciles", measures.within(auc, lengths, DECILES)),
-        ("AUC, worst length decile", measures.within(auc, lengths, DECILES, over=min)),
+        ("AUC in length deciles", measures.within(auc, letters, DECILES)),
+        ("AUC, worst length decile", measures.within(auc, letters, DECILES, over=min)),
     )
     for measure in banded:
         yield bench.figure(

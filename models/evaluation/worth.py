@@ -8,6 +8,7 @@ import numpy as np
 
 from models.data.sets import read_rows
 from models.evaluation import measures
+from models.evaluation.baselines import lengths
 from models.evaluation.bench import WRITTEN, Bench, Figure, Learn, Row, Sheet
 from models.evaluation.measures import AUC, auc, ndcg, spearman
 from models.evaluation.rows import MOST, known, share_of
@@ -19,7 +20,7 @@ def insight(bench: Bench) -> Iterator[Figure]:
     rated = bench.test("insight_rubric").where(lambda row: not row.data["x_hard_negative"])
     ratings = [row.data["x_insight"] for row in rated.rows]
     given = rated.scores("insight")
-    lengths = np.array([float(len(row.text)) for row in rated.rows])
+    letters = lengths([row.text for row in rated.rows])
     learn = Learn(("insight_rubric",), "insight")
     common: dict[str, Any] = {
         "task": "insight",
@@ -30,7 +31,7 @@ def insight(bench: Bench) -> Iterator[Figure]:
     yield bench.figure(
         rated, ratings, measure=("NDCG@5", ndcg), by_group=True, reach=0.78, **common
     )
-    banded = measures.within(spearman, lengths, 5)
+    banded = measures.within(spearman, letters, 5)
     yield bench.figure(
         rated, ratings, measure=("Spearman in length quintiles", banded), reach=0.50, **common
     )
@@ -50,14 +51,14 @@ def insight(bench: Bench) -> Iterator[Figure]:
             learn=Learn(learn.sets, label),
         )
     globe = bench.foreign("c3", known("constructive"), MOST)
-    globe_lengths = np.array([float(len(row.text)) for row in globe.rows])
+    globe_letters = lengths([row.text for row in globe.rows])
     yield bench.figure(
         globe,
         [row.data["constructive"] for row in globe.rows],
         task="insight",
         rows_from="c3, never trained on",
         given=globe.scores("insight"),
-        measure=("AUC in length deciles", measures.within(auc, globe_lengths, 10)),
+        measure=("AUC in length deciles", measures.within(auc, globe_letters, 10)),
         learn=learn,
         reach=0.72,
     )

@@ -38,10 +38,24 @@ class Weights:
     anchor: float
 
 
+@dataclass(frozen=True)
+class Read:
+    """Comments as the network read them: token vectors (n, tokens, 384), which count, and pooled (n, 768)."""
+
+    vectors: Tensor
+    kept: Tensor
+    pooled: Tensor
+
+
+def read_comments(network: Network, batch: Batch) -> Read:
+    """A batch, through the encoder."""
+    vectors = network.vectors(batch.texts.ids, batch.texts.mask)
+    return Read(vectors, batch.texts.kept, pool(vectors, batch.texts.kept))
+
+
 def labelled(network: Network, batch: Batch) -> tuple[Tensor, Tensor]:
     """The heads' loss on a batch, and its pooled vectors (n, 768)."""
-    vectors = network.vectors(batch.texts.ids, batch.texts.mask)
-    pooled = pool(vectors, batch.texts.kept)
+    pooled = read_comments(network, batch).pooled
     return masked(network.logits(pooled, batch.facts), batch), pooled
 
 
@@ -64,7 +78,7 @@ def ranked(network: Network, label: str, better: Batch, worse: Batch) -> Tensor:
     column = network.labels.index(label)
     scores = []
     for batch in (better, worse):
-        pooled = pool(network.vectors(batch.texts.ids, batch.texts.mask), batch.texts.kept)
+        pooled = read_comments(network, batch).pooled
         scores.append(network.logits(pooled, batch.facts)[:, column])
     return functional.softplus(scores[1] - scores[0]).mean()
 
@@ -81,12 +95,10 @@ def rated(
 
     Examples stand under articles that differ; `neighbours` names for each article one that is like it.
     """
-    vectors = network.vectors(batch.texts.ids, batch.texts.mask)
-    pooled = pool(vectors, batch.texts.kept)
-    loss = masked(network.logits(pooled, batch.facts), batch)
-    read = Placing(vectors, batch.texts.kept, pooled[:, :WIDTH])
+    read = read_comments(network, batch)
+    loss = masked(network.logits(read.pooled, batch.facts), batch)
     loss = loss + _placed(network, reader, read, examples, neighbours, weights)
-    return loss + _by_parts(network, vectors, batch.texts, examples, weights)
+    return loss + _by_parts(network, read.vectors, batch.texts, examples, weights)
 
 
 def placed(
@@ -98,30 +110,19 @@ def placed(
     weights: Weights,
 ) -> Tensor:
     """Comments of which only their place among articles is known."""
-    vectors = network.vectors(batch.texts.ids, batch.texts.mask)
-    pooled = pool(vectors, batch.texts.kept)
-    read = Placing(vectors, batch.texts.kept, pooled[:, :WIDTH])
+    read = read_comments(network, batch)
     return _placed(network, reader, read, examples, neighbours, weights)
-
-
-@dataclass(frozen=True)
-class Placing:
-    """Comments to be placed: token vectors (n, tokens, 384), which of them count, and unit means (n, 384)."""
-
-    vectors: Tensor
-    kept: Tensor
-    means: Tensor
 
 
 def _placed(
     network: Network,
     reader: Reader,
-    read: Placing,
+    read: Read,
     examples: Sequence[Example],
     neighbours: dict[str, Example],
     weights: Weights,
 ) -> Tensor:
-    comments = read.means
+    comments = read.pooled[:, :WIDTH]
     places = [*examples, *(neighbours[e.group] for e in examples)]
     likeness = torch.stack(
         [
@@ -145,7 +146,7 @@ def _placed(
 def _beside(
     network: Network,
     reader: Reader,
-    read: Placing,
+    read: Read,
     examples: Sequence[Example],
     neighbours: dict[str, Example],
 ) -> Tensor:

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from models.data.sets import Example
-from models.echo import Source
 from models.encoder import Encoder
-from models.relevance import FEATURES, Article, Likeness, Passages, compare, split_passages
+from models.relevance import FEATURES, Article, Likeness, Passages, compare, read_article
 from models.text import normalise, sentences
 
 Array = NDArray[np.float32]
@@ -59,19 +58,15 @@ def read_articles(
 ) -> dict[str, Passages]:
     """Title and description of every article that the examples stand under, read."""
     found: dict[str, dict[str, Any]] = {e.row["article_id"]: e.row for e in examples}
-    read = {}
-    for article_id, row in found.items():
-        article = Article(row["article_title"], row["article_desc"] or "", "")
-        parts = split_passages(article)
-        encoded = encoder.encode([normalise(text) for text, _ in parts])
-        read[article_id] = Passages(
+    return {
+        article_id: read_article(
+            encoder,
+            likeness,
+            Article(row["article_title"], row["article_desc"] or "", ""),
             model="training",
-            article=article,
-            spans=[span for _, span in parts],
-            vectors=np.stack([likeness(each.pooled) for each in encoded]),
-            source=Source("", "article"),
         )
-    return read
+        for article_id, row in found.items()
+    }
 
 
 def make_pairs(
@@ -126,7 +121,7 @@ def pair_features(
         text = pair.example.text
         vectors = []
         for span in sentences(text):
-            window = max(encoded[text].windows, key=lambda w, s=span: int(w.inside(s).sum()))  # type: ignore[misc]
+            window = encoded[text].window_of(span)
             vectors.append(likeness(window.pool(window.inside(span))))
         whole = likeness(encoded[text].pooled)
         features, _ = compare(text, whole, vectors, passages[pair.article_id], None)
