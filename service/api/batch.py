@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
@@ -11,21 +10,18 @@ from typing import Annotated, Any
 import structlog
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api import endpoint
+from service.api import endpoint, ruling
 from service.api.endpoint import Call, Nothing, Reply, answers
 from service.api.payload import parse_shape, parse_value
 from service.api.problems import Problem, as_problem, render_problem
 from service.api.schemas import AcceptedReply, CommentBody, CommentReply, Payload, comment_reply
 from service.errors import ServiceError, Unavailable
-from service.moderation import comments, judging, reading
+from service.moderation import comments, reading
 from service.moderation.comments import Receipt
-from service.moderation.judging import Task
 from service.moderation.reading import View
-from service.moderation.scores import Answer
 from service.process import Process, State, utc_now
 from service.storage.tables import Scope
 from service.storage.tables import State as CommentState
@@ -35,8 +31,6 @@ log = structlog.get_logger()
 LARGEST_BATCH = 1000
 # As many as the scorer packs into one batch of its own; two on their way keep it busy.
 CHUNK, ON_THEIR_WAY = 64, 2
-# Verdicts that share a transaction: each holds up whoever else writes for some milliseconds.
-VERDICTS_A_TRANSACTION = 16
 
 
 class BatchBody(Payload):
@@ -120,7 +114,7 @@ async def _take(
         taken += stored
         fresh = [one.receipt.comment_id for one in stored if one.receipt and one.receipt.fresh]
         if fresh:
-            judged.append(process.go_on(judge(process, fresh)))
+            judged.append(process.go_on(ruling.judge(process, fresh)))
     await _wait(set(judged), until=until)
     return taken
 
@@ -155,40 +149,6 @@ def _store_one(process: Process, call: Call[Nothing, BatchQuery], value: Any) ->
         log.error("batch.not_stored", error=type(error).__name__)
         return Taken(refusal=Unavailable())
     return Taken(id=new.id, receipt=receipt)
-
-
-async def judge(process: Process, comment_ids: Sequence[int]) -> None:
-    """Ask the models about comments that were received together, and let the policy rule."""
-
-    def ask() -> tuple[list[Task], list[Future[Answer]]]:
-        tasks = process.database.read(lambda s: judging.list_tasks(s, comment_ids))
-        return tasks, [process.scorer.ask(task.question) for task in tasks]
-
-    tasks, asked = await process.in_thread(ask)
-    answering = [asyncio.wrap_future(each) for each in asked]
-    for start in range(0, len(tasks), VERDICTS_A_TRANSACTION):
-        some = slice(start, start + VERDICTS_A_TRANSACTION)
-        found = await asyncio.gather(*answering[some], return_exceptions=True)
-        await process.in_thread(partial(_rule, process, list(zip(tasks[some], found, strict=True))))
-
-
-def _rule(process: Process, judged: Sequence[tuple[Task, Answer | BaseException]]) -> None:
-    """Write the verdicts together; if that fails, each alone, so that one cannot take others with it."""
-    model_down = process.scorer.trouble is not None
-
-    def write(session: Session, some: Sequence[tuple[Task, Answer | BaseException]]) -> None:
-        for task, answer in some:
-            if isinstance(answer, Answer):
-                judging.judge(session, task, answer, now=utc_now())
-            else:
-                judging.give_up(session, task, model_down=model_down, now=utc_now())
-
-    try:
-        process.database.write(lambda s: write(s, judged))
-    except SQLAlchemyError as error:
-        log.warning("batch.verdicts_apart", error=type(error).__name__)
-        for one in judged:
-            process.database.write(partial(write, some=[one]))
 
 
 def _items(

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
 from typing import Any
 
 import structlog
@@ -11,7 +10,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from service.api import endpoint
+from service.api import endpoint, ruling
 from service.api.endpoint import Call, Nothing, Reply, answers
 from service.api.problems import render_problem
 from service.api.schemas import (
@@ -23,11 +22,9 @@ from service.api.schemas import (
     comment_reply,
 )
 from service.errors import ServiceError
-from service.moderation import comments, judging, reading
+from service.moderation import comments, reading
 from service.moderation.comments import NewComment, Receipt
-from service.moderation.judging import Task
-from service.moderation.scores import Answer, ScorerUnavailable
-from service.process import Process, State, utc_now
+from service.process import Process, State
 from service.storage.tables import Scope
 from service.storage.tables import State as CommentState
 
@@ -87,7 +84,7 @@ def receiving_endpoint(
         except ServiceError as error:
             return render_problem(error, request)
         if receipt.fresh:
-            judged = process.go_on(judge(process, receipt.comment_id))
+            judged = process.go_on(ruling.judge(process, [receipt.comment_id]))
             if call.query.wait:
                 # Shielded by being waited for, not awaited: the caller's time ends, the work goes on.
                 await asyncio.wait({judged}, timeout=call.query.wait)
@@ -100,34 +97,6 @@ def receiving_endpoint(
             )
 
     return endpoint.marked(answer, receive, permission=permission, body=body, query=WaitQuery)
-
-
-async def judge(process: Process, comment_id: int) -> None:
-    """Ask the models about a comment that was received, and let the policy rule."""
-    database, scorer = process.database, process.scorer
-
-    def ask() -> tuple[Task, Future[Answer]] | None:
-        task = database.read(lambda session: judging.find_task(session, comment_id))
-        # In a thread, too: the scorer may have to unpack a long article's passages first.
-        return (task, scorer.ask(task.question)) if task else None
-
-    asked = await process.in_thread(ask)
-    if asked is None:
-        return
-    task, answering = asked
-    try:
-        answer = await asyncio.wrap_future(answering)
-    except ScorerUnavailable:
-        model_down = scorer.trouble is not None
-        await process.in_thread(
-            lambda: database.write(
-                lambda s: judging.give_up(s, task, model_down=model_down, now=utc_now())
-            )
-        )
-        return
-    await process.in_thread(
-        lambda: database.write(lambda s: judging.judge(s, task, answer, now=utc_now()))
-    )
 
 
 def _reply(process: Process, call: Call[Any, WaitQuery], receipt: Receipt) -> Response:

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+from sqlalchemy import ColumnElement, or_
+
+from service.storage.tables import Decision
+
 
 @dataclass(frozen=True, kw_only=True)
 class Actor:
@@ -12,3 +16,8 @@ class Actor:
 
 
 MACHINE = Actor()
+
+
+def is_somebodys() -> ColumnElement[bool]:
+    """Of a decision's row: a person or a key made it, not the machine."""
+    return or_(Decision.person_id.is_not(None), Decision.key_id.is_not(None))

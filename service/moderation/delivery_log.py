@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from service.errors import Conflict, Invalid, NotFound
-from service.moderation import deliveries, messages, webhooks
+from service.errors import Conflict, NotFound
+from service.moderation import cursors, deliveries, messages, webhooks
 from service.moderation.messages import Message
 from service.storage.webhook_tables import Delivery, DeliveryState
 
@@ -41,7 +41,7 @@ def next_page(
     limit = max(1, min(limit, LONGEST_PAGE))
     statement = select(Delivery).where(Delivery.webhook_id == webhook.id)
     if cursor:
-        statement = statement.where(Delivery.id < _position(cursor))
+        statement = statement.where(Delivery.id < cursors.parse(cursor, of="log"))
     rows = session.scalars(statement.order_by(Delivery.id.desc()).limit(limit + 1)).all()
     more = len(rows) > limit
     items = _lines(session, list(rows[:limit]))
@@ -89,9 +89,3 @@ def sweep(session: Session, *, now: datetime) -> int:
 def _lines(session: Session, rows: list[Delivery]) -> list[Line]:
     found = messages.list_of(session, [row.id for row in rows])
     return [Line(delivery=row, message=found[row.id]) for row in rows]
-
-
-def _position(cursor: str) -> int:
-    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
-        raise Invalid("this cursor did not come from this log", code="invalid_cursor")
-    return int(cursor)

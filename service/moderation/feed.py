@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from service.errors import Invalid
+from service.moderation import cursors
 from service.storage.db import serialize_feed
 from service.storage.tables import Article, Comment, Event, EventKind, Pick
 
@@ -60,7 +60,9 @@ def next_page(session: Session, site_id: int, *, after: str | None, limit: int) 
         .outerjoin(Article, Article.id == Event.article_id)
         .outerjoin(Comment, Comment.id == Event.comment_id)
         .outerjoin(Pick, Pick.id == Event.pick_id)
-        .where(Event.site_id == site_id, Event.id > _position(after))
+        .where(
+            Event.site_id == site_id, Event.id > (cursors.parse(after, of="feed") if after else 0)
+        )
         .order_by(Event.id)
         .limit(min(limit, LONGEST_PAGE))
     )
@@ -76,11 +78,3 @@ def next_page(session: Session, site_id: int, *, after: str | None, limit: int) 
         )
         for event, article, comment, pick in rows
     ]
-
-
-def _position(cursor: str | None) -> int:
-    if not cursor:
-        return 0
-    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
-        raise Invalid("this cursor did not come from this feed", code="invalid_cursor")
-    return int(cursor)

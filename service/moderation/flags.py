@@ -1,16 +1,15 @@
 """Flags: readers' reports of comments, and when enough of them bring one back to the queue."""
 
-import hashlib
-import hmac
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, insert, or_, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from service.errors import Conflict
 from service.moderation import comments, decisions, feed, reading, sites
-from service.moderation.actor import MACHINE
+from service.moderation.actor import MACHINE, is_somebodys
+from service.moderation.people import keyed_hash
 from service.moderation.policy import Action, Policy, Reason, urgency
 from service.storage.flags import Flag
 from service.storage.tables import Comment, Decision, EventKind, State, Verdict
@@ -29,7 +28,7 @@ class NewFlag:
 
 def hashed_reporter(reporter: str, *, site_id: int, secret: str) -> str:
     """A site's id of a reader as flags keep it: keyed, and another one on every site."""
-    return hmac.new(secret.encode(), f"{site_id}:{reporter}".encode(), hashlib.sha256).hexdigest()
+    return keyed_hash(f"{site_id}:{reporter}", secret=secret)
 
 
 def report(
@@ -83,7 +82,7 @@ def _comes_back(session: Session, comment: Comment, in_force: Policy) -> bool:
         return False
     by_a_person = (
         Decision.comment_id == comment.id,
-        or_(Decision.person_id.is_not(None), Decision.key_id.is_not(None)),
+        is_somebodys(),
         Decision.now.in_(list(decisions.BECOMES.values())),
     )
     began = select(func.min(Flag.at)).where(Flag.comment_id == comment.id).scalar_subquery()

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,7 +22,7 @@ from service.moderation import (
 )
 from service.moderation.actor import MACHINE
 from service.moderation.comments import LEASE
-from service.moderation.policy import Facts, FailPolicy, Hit, Policy, Reason, Ruling
+from service.moderation.policy import Because, Facts, FailPolicy, Hit, Policy, Reason, Ruling
 from service.moderation.rules import clusters, history, versions
 from service.moderation.scores import Answer, Question, Span
 from service.storage.db import not_locked
@@ -241,7 +241,7 @@ def _rule(
             policy_version=in_force.version,
             model=model,
             action=ruling.action.value,
-            reasons=[_reason_row(asdict(because)) for because in ruling.reasons],
+            reasons=[_reason_row(because) for because in ruling.reasons],
             not_judged=[reason.value for reason in ruling.not_judged],
             rules_version=facts.rules_version,
             hits=[_hit_row(hit) for hit in facts.hits],
@@ -346,18 +346,20 @@ def _facts(
     )
 
 
-def _reason_row(because: dict[str, Any]) -> dict[str, Any]:
-    row: dict[str, Any] = {"code": because["code"].value}
-    if because["rule"] is not None:
-        row |= {"rule": because["rule"], "name": because["name"]}
-    if because["score"] is not None:
-        row |= {"score": round(because["score"], 4), "threshold": round(because["threshold"], 4)}
-    row["evidence"] = [{"start": span["start"], "end": span["end"]} for span in because["evidence"]]
-    return row
+def _reason_row(because: Because) -> dict[str, Any]:
+    row: dict[str, Any] = {"code": because.code.value}
+    if because.rule is not None:
+        row |= {"rule": because.rule, "name": because.name}
+    if because.score is not None and because.threshold is not None:
+        row |= {"score": round(because.score, 4), "threshold": round(because.threshold, 4)}
+    return row | {"evidence": _spans(because.evidence)}
 
 
 def _hit_row(hit: Hit) -> dict[str, Any]:
-    spans = [{"start": span.start, "end": span.end} for span in hit.evidence]
     row: dict[str, Any] = {"rule": hit.rule, "name": hit.name, "action": hit.action.value}
-    row |= {"urgent": hit.urgent, "shadow": hit.shadow, "evidence": spans}
+    row |= {"urgent": hit.urgent, "shadow": hit.shadow, "evidence": _spans(hit.evidence)}
     return row | ({"about": dict(hit.about)} if hit.about else {})
+
+
+def _spans(spans: Sequence[Span]) -> list[dict[str, int]]:
+    return [{"start": span.start, "end": span.end} for span in spans]

@@ -161,7 +161,12 @@ def find_member(session: Session, token: str, *, site: str | None, now: datetime
 
 def hashed_email(email: str, *, secret: str) -> str:
     """An address as authors are known by it: keyed, so that nobody can try addresses against it."""
-    return hmac.new(secret.encode(), email.strip().lower().encode(), hashlib.sha256).hexdigest()
+    return keyed_hash(email.strip().lower(), secret=secret)
+
+
+def keyed_hash(text: str, *, secret: str) -> str:
+    """What nobody can guess back without the installation's secret; hexadecimal."""
+    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
 def _matches(hashed: str, password: str) -> bool:

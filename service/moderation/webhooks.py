@@ -1,6 +1,7 @@
 """Webhooks: where a site wants to be told of its feed, and the secrets that prove who tells it."""
 
 import base64
+import dataclasses
 import hashlib
 import hmac
 import secrets
@@ -86,8 +87,8 @@ def replace(
     made = dict(_create(session, site_id, each, secret=secret, now=now) for each in new)
     session.flush()  # what is read below has been written by then
     return [
-        View(webhook=v.webhook, secrets=v.secrets, waiting=v.waiting, fresh=made.get(v.webhook.id))
-        for v in list_all(session, site_id, now=now)
+        dataclasses.replace(view, fresh=made.get(view.webhook.id))
+        for view in list_all(session, site_id, now=now)
     ]
 
 
@@ -102,8 +103,7 @@ def rotate(session: Session, site_id: int, webhook_id: str, *, secret: str, now:
         .values(ends_at=now + OVERLAP)
     )
     fresh = _add_secret(session, webhook.id, secret=secret, now=now)
-    view = _view(session, webhook, now=now)
-    return View(webhook=webhook, secrets=view.secrets, waiting=view.waiting, fresh=fresh)
+    return dataclasses.replace(_view(session, webhook, now=now), fresh=fresh)
 
 
 def resume(session: Session, site_id: int, webhook_id: str, *, now: datetime) -> View:

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from service.moderation.actor import is_somebodys
 from service.moderation.policy import Hit
 from service.moderation.rules import history
 from service.moderation.rules.book import Book, Rule
@@ -99,12 +100,11 @@ def _count(tally: Tally, hit: Hit, comment: Comment, ruling: str) -> None:
 
 def _decided(session: Session, comment_ids: Sequence[int]) -> dict[tuple[int, int], str]:
     """(comment, revision) → where a person or a key moved it last; an edit decides nothing."""
-    by_someone = or_(Decision.person_id.is_not(None), Decision.key_id.is_not(None))
     last = (
         select(func.max(Decision.id))
         .where(
             Decision.comment_id.in_(comment_ids),
-            by_someone,
+            is_somebodys(),
             Decision.now.in_((State.APPROVED, State.HELD, State.REJECTED)),
         )
         .group_by(Decision.comment_id, Decision.revision)
