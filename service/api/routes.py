@@ -38,7 +38,7 @@ ROUTES = [
     Route(COMMENT, receiving_endpoint(comments.put, permission=INGEST, body=schemas.CommentEdit), methods=["PUT"]),
     Route(COMMENT, json_endpoint(comments.withdraw, permission=INGEST, body=Nothing, query=Nothing, writes=True), methods=["DELETE"]),
 
-    Route(COMMENT + "/decisions", json_endpoint(review.decide, permission=MODERATE, body=schemas.DecisionBody, query=Nothing, writes=True), methods=["POST"]),
+    Route(COMMENT + "/decisions", json_endpoint(review.decide, permission=MODERATE, body=review.DecisionBody, query=Nothing, writes=True), methods=["POST"]),
     Route(COMMENT + "/flags", json_endpoint(flags.report, permission=INGEST, body=flags.FlagBody, query=Nothing, writes=True), methods=["POST"]),
     Route(COMMENT + "/explanation", explanation.explain, methods=["GET"]),
     Route("/queue", json_endpoint(review.next_page, permission=MODERATE, body=Nothing, query=schemas.PageQuery, writes=False), methods=["GET"]),

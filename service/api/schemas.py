@@ -19,7 +19,7 @@ from service.moderation import articles
 from service.moderation.articles import LONGEST_ARTICLE, LONGEST_TITLE, NewArticle
 from service.moderation.comments import LONGEST_COMMENT, LONGEST_NAME, NewAuthor, NewComment
 from service.moderation.people import hashed_email
-from service.moderation.policy import Action, Reason
+from service.moderation.policy import Action
 from service.moderation.reading import View
 from service.storage.tables import Mode, State
 
@@ -30,7 +30,7 @@ def _is_id(value: str) -> str:
     return value
 
 
-def _has_words(value: str) -> str:
+def has_words(value: str) -> str:
     if not value.strip():
         raise PydanticCustomError("empty", "Nothing but white space stands here.")
     return value
@@ -55,13 +55,13 @@ Moment = Annotated[
 ]
 Name = Annotated[str, StringConstraints(max_length=200)]
 Title = Annotated[
-    str, StringConstraints(max_length=LONGEST_TITLE), AfterValidator(_has_words), HAS_WORDS
+    str, StringConstraints(max_length=LONGEST_TITLE), AfterValidator(has_words), HAS_WORDS
 ]
 AuthorName = Annotated[
-    str, StringConstraints(max_length=LONGEST_NAME), AfterValidator(_has_words), HAS_WORDS
+    str, StringConstraints(max_length=LONGEST_NAME), AfterValidator(has_words), HAS_WORDS
 ]
 CommentText = Annotated[
-    str, StringConstraints(max_length=LONGEST_COMMENT), AfterValidator(_has_words), HAS_WORDS
+    str, StringConstraints(max_length=LONGEST_COMMENT), AfterValidator(has_words), HAS_WORDS
 ]
 WebUrl = Annotated[str, StringConstraints(pattern=r"^https?://\S+$", max_length=2000)]
 Language = Annotated[
@@ -163,18 +163,6 @@ class CommentBody(CommentEdit):
     """A comment as a site posts it."""
 
     id: Id
-
-
-class DecisionBody(Payload):
-    """A ruling on the revision that was seen."""
-
-    action: Action
-    revision: Annotated[int, Field(ge=1)]
-    reason: Reason | None = None
-    note: Annotated[str, Field(max_length=2000)] | None = None
-    seen: Annotated[
-        State | None, Field(description="the state that was seen; needed to overrule a person")
-    ] = None
 
 
 class ClaimBody(Payload):

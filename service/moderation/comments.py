@@ -10,7 +10,7 @@ from sqlalchemy import insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.errors import Conflict, FieldError, Gone, Invalid, NotFound
-from service.moderation import articles, decisions, erasures, withdrawal
+from service.moderation import articles, decisions, erasures, legal, withdrawal
 from service.moderation.actor import Actor
 from service.moderation.articles import NewArticle
 from service.storage.tables import Article, Author, Comment, CommentRevision, Mode, State
@@ -136,6 +136,8 @@ def put(
                 ),
             )
         )
+    if legal.is_removed(session, comment.id):
+        raise Conflict("a comment that the law had removed takes no edits", code="legally_removed")
     _keep_facts(session, comment, new, now=now)
     if get_revision(session, comment).fingerprint == new.fingerprint:
         return Receipt(comment_id=comment.id, revision=comment.revision, created=False, fresh=False)
