@@ -11,6 +11,7 @@ from service.api import (
     feed,
     flags,
     picks,
+    retention,
     review,
     rules,
     schemas,
@@ -19,13 +20,14 @@ from service.api import (
 )
 from service.api.comments import receiving_endpoint
 from service.api.endpoint import Nothing, json_endpoint
+from service.moderation.retention import Keep
 from service.moderation.rules.book import Book
 from service.storage.tables import Scope
 
 INGEST, MODERATE, PUBLISH, ADMIN = Scope.INGEST, Scope.MODERATE, Scope.PUBLISH, Scope.ADMIN
 ARTICLE, COMMENT = "/articles/{article_id}", "/comments/{comment_id}"
 WEBHOOKS, WEBHOOK = "/site/webhooks", "/site/webhooks/{webhook_id}"
-RULES = "/site/rules"
+RULES, RETENTION = "/site/rules", "/site/retention"
 
 # fmt: off
 ROUTES = [
@@ -55,6 +57,10 @@ ROUTES = [
 
     Route("/feed", json_endpoint(feed.next_page, permission=INGEST, body=Nothing, query=schemas.FeedQuery, writes=False), methods=["GET"]),
     Route("/score", score.score, methods=["POST"]),
+
+    Route(RETENTION, json_endpoint(retention.get, permission=ADMIN, body=Nothing, query=Nothing, writes=False), methods=["GET"]),
+    Route(RETENTION, json_endpoint(retention.put, permission=ADMIN, body=Keep, query=Nothing, writes=True), methods=["PUT"]),
+    Route(RETENTION + "/preview", json_endpoint(retention.preview, permission=ADMIN, body=Keep, query=Nothing, writes=False), methods=["POST"]),
 
     Route(WEBHOOKS, json_endpoint(webhooks.list_all, permission=ADMIN, body=Nothing, query=Nothing, writes=False), methods=["GET"]),
     Route(WEBHOOKS, json_endpoint(webhooks.replace, permission=ADMIN, body=webhooks.WebhooksBody, query=Nothing, writes=True), methods=["PUT"]),

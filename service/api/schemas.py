@@ -18,7 +18,7 @@ from service.ids import ID, ID_ADVICE, ID_SCHEMA
 from service.moderation import articles
 from service.moderation.articles import LONGEST_ARTICLE, LONGEST_TITLE, NewArticle
 from service.moderation.comments import LONGEST_COMMENT, LONGEST_NAME, NewAuthor, NewComment
-from service.moderation.people import hashed_email
+from service.moderation.people import hashed_email, hashed_ip
 from service.moderation.policy import Action
 from service.moderation.reading import View
 from service.storage.tables import Mode, State
@@ -131,7 +131,15 @@ class CommentEdit(Payload):
     url: WebUrl | None = None
     posted_at: Moment | None = None
     reactions: Annotated[int, Field(ge=0, le=10**9)] | None = None
-    ip: Annotated[str, Field(max_length=45, description="accepted, not stored")] | None = None
+    ip: (
+        Annotated[
+            str,
+            Field(
+                max_length=45, description="kept as a keyed hash, if the site's retention says so"
+            ),
+        ]
+        | None
+    ) = None
     user_agent: (
         Annotated[str, Field(max_length=1000, description="accepted, not stored")] | None
     ) = None
@@ -156,6 +164,7 @@ class CommentEdit(Payload):
             posted_at=self.posted_at,
             reactions=self.reactions,
             language=self.language,
+            ip_hash=hashed_ip(self.ip, secret=secret) if self.ip else None,
         )
 
 

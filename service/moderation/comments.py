@@ -10,9 +10,10 @@ from sqlalchemy import insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.errors import Conflict, FieldError, Gone, Invalid, NotFound
-from service.moderation import articles, decisions, erasures, legal, withdrawal
+from service.moderation import articles, decisions, erasures, legal, retention, withdrawal
 from service.moderation.actor import Actor
 from service.moderation.articles import NewArticle
+from service.storage.privacy_tables import Address
 from service.storage.tables import Article, Author, Comment, CommentRevision, Mode, State
 
 LONGEST_COMMENT = 50_000
@@ -51,6 +52,7 @@ class NewComment:
     posted_at: datetime | None = None
     reactions: int | None = None
     language: str | None = None
+    ip_hash: str | None = None
     article: NewArticle | None = None
 
     @property
@@ -111,6 +113,7 @@ def submit(
     session.add(comment)
     session.flush()  # the revision needs the comment's id
     _add_revision(session, comment, new, now=now)
+    _keep_address(session, comment, new, now=now)
     _link_orphans(session, comment)
     return Receipt(comment_id=comment.id, revision=1, created=True, fresh=True)
 
@@ -153,6 +156,7 @@ def put(
         setattr(comment, column, value)
     _hang(session, comment, article, new.parent_id)
     _add_revision(session, comment, new, now=now)
+    _keep_address(session, comment, new, now=now)
     return Receipt(comment_id=comment.id, revision=comment.revision, created=False, fresh=True)
 
 
@@ -290,6 +294,12 @@ def _add_revision(session: Session, comment: Comment, new: NewComment, *, now: d
             created_at=now,
         )
     )
+
+
+def _keep_address(session: Session, comment: Comment, new: NewComment, *, now: datetime) -> None:
+    """Where it came from, as a keyed hash, if the site says for how long it is to be kept."""
+    if new.ip_hash and retention.get(session, comment.site_id).addresses:
+        session.merge(Address(comment_id=comment.id, ip_hash=new.ip_hash, at=now))
 
 
 def _hang(session: Session, comment: Comment, article: Article, parent_id: str | None) -> None:
