@@ -4,6 +4,7 @@ from starlette.routing import Route
 
 from service.api import (
     articles,
+    authors,
     batch,
     block,
     comments,
@@ -58,6 +59,8 @@ ROUTES = [
     Route("/feed", json_endpoint(feed.next_page, permission=INGEST, body=Nothing, query=schemas.FeedQuery, writes=False), methods=["GET"]),
     Route("/score", score.score, methods=["POST"]),
 
+    Route("/authors", json_endpoint(authors.export, permission=ADMIN, body=Nothing, query=authors.ExportQuery, writes=False), methods=["GET"]),
+    Route("/authors", json_endpoint(authors.erase, permission=ADMIN, body=Nothing, query=authors.AuthorQuery, writes=True), methods=["DELETE"]),
     Route(RETENTION, json_endpoint(retention.get, permission=ADMIN, body=Nothing, query=Nothing, writes=False), methods=["GET"]),
     Route(RETENTION, json_endpoint(retention.put, permission=ADMIN, body=Keep, query=Nothing, writes=True), methods=["PUT"]),
     Route(RETENTION + "/preview", json_endpoint(retention.preview, permission=ADMIN, body=Keep, query=Nothing, writes=False), methods=["POST"]),

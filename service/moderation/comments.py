@@ -13,7 +13,7 @@ from service.errors import Conflict, FieldError, Gone, Invalid, NotFound
 from service.moderation import articles, decisions, erasures, legal, retention, withdrawal
 from service.moderation.actor import Actor
 from service.moderation.articles import NewArticle
-from service.storage.privacy_tables import Address
+from service.storage.privacy_tables import Address, AuthorEmail
 from service.storage.tables import Article, Author, Comment, CommentRevision, Mode, State
 
 LONGEST_COMMENT = 50_000
@@ -271,13 +271,16 @@ def _author_id(session: Session, site_id: int, author: NewAuthor, *, now: dateti
     known = session.scalar(
         select(Author.id).where(Author.site_id == site_id, Author.subject == author.subject)
     )
-    if known is not None:
-        return known
-    return session.scalar(
-        insert(Author)
-        .values(site_id=site_id, subject=author.subject, created_at=now)
-        .returning(Author.id)
-    )
+    if known is None:
+        known = session.execute(
+            insert(Author)
+            .values(site_id=site_id, subject=author.subject, created_at=now)
+            .returning(Author.id)
+        ).scalar_one()
+    if author.id and author.email_hash:
+        # Whoever asks for their data by address is to be found, too.
+        session.merge(AuthorEmail(author_id=known, email_hash=author.email_hash))
+    return known
 
 
 def _add_revision(session: Session, comment: Comment, new: NewComment, *, now: datetime) -> None:
