@@ -31,7 +31,7 @@ from service.storage.webhook_tables import Delivery
 LONGEST_PAGE = 100
 # In one transaction, which everybody else who writes waits for.
 MOST_ERASED = 200
-BY_ID = "id:"
+BY_ID, BY_EMAIL = "id:", "email:"
 
 Parent = aliased(Comment)
 
@@ -98,7 +98,7 @@ def find_by_email(session: Session, site_id: int, email_hash: str, *, secret: st
         .join(AuthorEmail, AuthorEmail.author_id == Author.id)
         .where(Author.site_id == site_id, AuthorEmail.email_hash == email_hash)
     )
-    subjects = [f"email:{email_hash}", *session.scalars(with_it)]
+    subjects = [BY_EMAIL + email_hash, *session.scalars(with_it)]
     return _known(session, site_id, subjects, secret=secret)
 
 
@@ -127,6 +127,7 @@ def export(
     rows = [(c, article, parent) for c, article, parent in session.execute(statement)]
     shown = rows[:limit]
     subjects = select(Author.subject).where(Author.id.in_(known.author_ids)).order_by(Author.id)
+    emails = select(AuthorEmail.email_hash).where(AuthorEmail.author_id.in_(known.author_ids))
     reports = (
         select(Flag, Comment.public_id)
         .join(Comment, Comment.id == Flag.comment_id)
@@ -134,7 +135,10 @@ def export(
         .order_by(Flag.id)
     )
     return Export(
-        subjects=session.scalars(subjects).all(),
+        subjects=[
+            *session.scalars(subjects),
+            *(BY_EMAIL + each for each in session.scalars(emails.order_by(AuthorEmail.email_hash))),
+        ],
         comments=_kept(session, shown),
         reports=[] if cursor else [(flag, of) for flag, of in session.execute(reports)],
         next_cursor=str(shown[-1][0].id) if len(rows) > limit else None,

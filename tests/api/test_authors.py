@@ -79,7 +79,9 @@ def test_an_export_has_everything_that_is_kept(
     process.database.write(lambda s: deliveries.follow(s, webhook_id, now=NOW))
 
     found = export(admin, id="u-1")
-    assert found["known_by"] == ["id:u-1"]
+    [by_id, by_email] = found["known_by"]
+    assert by_id == "id:u-1"
+    assert len(by_email.removeprefix("email:")) == 64
     [comment] = found["comments"]
     assert (comment["id"], comment["article_id"], comment["state"]) == ("c-1", "a-1", "approved")
     assert len(comment["ip_hash"]) == 64
