@@ -30,7 +30,7 @@ from service.storage.webhook_tables import Delivery
 
 LONGEST_PAGE = 100
 # In one transaction, which everybody else who writes waits for.
-MOST_ERASED = 200
+MOST_ERASED = 100
 BY_ID, BY_EMAIL = "id:", "email:"
 
 Parent = aliased(Comment)

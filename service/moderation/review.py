@@ -115,7 +115,9 @@ def decide(
         raise Conflict(f"this comment is {comment.state} by now", code="stale")
     decided = decisions.belongs_to_a_person(session, comment.id, revision=revision)
     unaware = seen is None and comment.state is not State.HELD
-    if decided and (comment.state is to or unaware):
+    # An order may come for what was rejected before, and another after it: the record has them all.
+    again = comment.state is to and order is None
+    if decided and (again or unaware):
         raise Conflict(
             f"this comment is {comment.state} already, by a person's decision",
             code="already_decided",

@@ -81,13 +81,13 @@ class Database:
             return True
         # A raw connection: a checkpoint cannot run inside the transaction that others begin with.
         connection = self.engine.raw_connection()
+        cursor = connection.cursor()
         try:
-            cursor = connection.cursor()
             # Writers wait while this waits for readers.
             cursor.execute(f"PRAGMA busy_timeout={EMPTYING_TAKES_MS}")
             [busy, *_] = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
         finally:
+            cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
             connection.close()
         return not busy
 

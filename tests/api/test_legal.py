@@ -55,6 +55,18 @@ def test_no_edit_brings_it_back_until_a_person_says_so(client: TestClient) -> No
     assert client.put("/api/v1/comments/c-1?wait=5", json=edit).json()["state"] == "approved"
 
 
+def test_an_order_for_what_was_rejected_before_joins_the_record(client: TestClient) -> None:
+    post_comment(client, "c-1", WORDS)
+    assert decide(client, action="reject", reason="spam").status_code == 201
+    legal = {"action": "reject", "reason": "legal", "reference": "A 1"}
+    assert decide(client, **legal).json()["code"] == "already_decided"
+    assert decide(client, **legal, seen="rejected").status_code == 201
+    reply = decide(client, **{**legal, "reference": "A 2"}, seen="rejected").json()
+    assert [each["reference"] for each in reply["decisions"]] == [None, None, "A 1", "A 2"]
+    spam = {"action": "reject", "reason": "spam", "seen": "rejected"}
+    assert decide(client, **spam).json()["code"] == "already_decided"
+
+
 @pytest.mark.parametrize(
     ("fields", "pointer", "code"),
     [
