@@ -18,7 +18,7 @@ from service.storage.webhook_tables import Delivery, Webhook
 STATES = (State.HELD, State.APPROVED, State.REJECTED, State.WITHDRAWN)
 EVENTS, ADDRESSES = "events", "addresses"
 # A batch holds up whoever else writes: a comment takes some milliseconds, a row of ids next to nothing.
-COMMENTS_A_BATCH, ROWS_A_BATCH = 25, 500
+COMMENTS_A_BATCH, ROWS_A_BATCH = 10, 500
 
 
 @dataclass(frozen=True, kw_only=True)
