@@ -1,6 +1,8 @@
 """Erasures: what is erased stays a tombstone, and is erased again in a backup that was restored."""
 
 import json
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -44,6 +46,13 @@ def record(database: Database) -> list[dict[str, object]]:
 def put(client: TestClient, body: str) -> Any:
     edit = {"article_id": "a-1", "author": {"name": "Ada"}, "body": body}
     return client.put("/api/v1/comments/c-1?wait=5", json=edit)
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_a_tombstone_has_a_place_and_no_words(client: TestClient, database: Database) -> None:
@@ -95,13 +104,10 @@ def test_scores_that_come_late_are_not_written(
 ) -> None:
     scorer.held_back = []
     assert post_comment(client, "c-1", WORDS, wait=0).status_code == 202
-    while not scorer.held_back:
-        pass
+    wait_until(lambda: bool(scorer.held_back))
     erase(process.database, "c-1")
     scorer.release()
-    client.get("/api/v1/feed")
-    while process.background:
-        pass
+    wait_until(lambda: not process.background)
     counts = {
         table: process.database.read(
             lambda s, t=table: s.scalar(
