@@ -1,4 +1,4 @@
-"""The worker: judges what was left unjudged, reads new articles and tells webhooks, until told to stop."""
+"""The worker: judges what was left unjudged, reads new articles, tells webhooks and prunes, until told to stop."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from service import delivery
-from service.moderation import articles, judging
+from service.moderation import articles, judging, pruning
 from service.moderation.judging import Task
 from service.moderation.scores import Answer, ScorerUnavailable
 from service.process import Process, utc_now
@@ -26,6 +26,7 @@ ARTICLES_A_ROUND = 4
 ANSWER_WITHIN_S = 25.0
 ARTICLE_WITHIN_S = 300.0
 AFTER_AN_ERROR_S = 5.0
+PRUNE_EVERY_S = 3600.0
 
 
 def run(process: Process, stop: threading.Event) -> None:
@@ -34,9 +35,15 @@ def run(process: Process, stop: threading.Event) -> None:
     # Beside the rounds: a receiver that takes its time keeps no comment waiting.
     telling = threading.Thread(target=delivery.run, args=(process, stop), name="delivery")
     telling.start()
+    prune_at = time.monotonic()
     while not stop.is_set():
         try:
             busy = work_once(process)
+            if time.monotonic() >= prune_at:
+                # One small batch, then whoever waits to be judged: the rest has time.
+                pruned = prune_once(process)
+                prune_at = time.monotonic() + (0 if pruned else PRUNE_EVERY_S)
+                busy = busy or pruned
         except Exception:  # one bad round must not end the worker
             log.exception("worker.round_failed")
             stop.wait(AFTER_AN_ERROR_S)
@@ -54,6 +61,19 @@ def work_once(process: Process) -> bool:
     read = _read_articles(process)
     judged = _judge_due(process)
     return read or judged
+
+
+def prune_once(process: Process) -> bool:
+    """Erase one batch of what sites keep no longer; True if there was any."""
+    now = utc_now()
+    batch = process.database.read(lambda s: pruning.find(s, now=now))
+    if batch is None:
+        # What was erased while somebody read an older picture may still be in the log.
+        process.database.empty_log()
+        return False
+    pruned = process.database.write(lambda s: pruning.apply(s, batch, now=now))
+    log.info("worker.pruned", rule=batch.rule, rows=pruned)
+    return True
 
 
 def _judge_due(process: Process) -> bool:

@@ -30,7 +30,7 @@ class FeedReply(BaseModel):
     next: str | None
 
 
-@answers({200: FeedReply})
+@answers({200: FeedReply}, refuses=(410,))
 def next_page(session: Session, call: Call[Nothing, FeedQuery]) -> Reply:
     """The events behind `after`; nothing is ever stepped over."""
     lines = feed.next_page(session, call.site_id, after=call.query.after, limit=call.query.limit)

@@ -4,6 +4,7 @@ from starlette.routing import Route
 
 from service.api import (
     articles,
+    authors,
     batch,
     block,
     comments,
@@ -11,6 +12,7 @@ from service.api import (
     feed,
     flags,
     picks,
+    retention,
     review,
     rules,
     schemas,
@@ -19,13 +21,14 @@ from service.api import (
 )
 from service.api.comments import receiving_endpoint
 from service.api.endpoint import Nothing, json_endpoint
+from service.moderation.retention import Keep
 from service.moderation.rules.book import Book
 from service.storage.tables import Scope
 
 INGEST, MODERATE, PUBLISH, ADMIN = Scope.INGEST, Scope.MODERATE, Scope.PUBLISH, Scope.ADMIN
 ARTICLE, COMMENT = "/articles/{article_id}", "/comments/{comment_id}"
 WEBHOOKS, WEBHOOK = "/site/webhooks", "/site/webhooks/{webhook_id}"
-RULES = "/site/rules"
+RULES, RETENTION = "/site/rules", "/site/retention"
 
 # fmt: off
 ROUTES = [
@@ -38,7 +41,7 @@ ROUTES = [
     Route(COMMENT, receiving_endpoint(comments.put, permission=INGEST, body=schemas.CommentEdit), methods=["PUT"]),
     Route(COMMENT, json_endpoint(comments.withdraw, permission=INGEST, body=Nothing, query=Nothing, writes=True), methods=["DELETE"]),
 
-    Route(COMMENT + "/decisions", json_endpoint(review.decide, permission=MODERATE, body=schemas.DecisionBody, query=Nothing, writes=True), methods=["POST"]),
+    Route(COMMENT + "/decisions", json_endpoint(review.decide, permission=MODERATE, body=review.DecisionBody, query=Nothing, writes=True), methods=["POST"]),
     Route(COMMENT + "/flags", json_endpoint(flags.report, permission=INGEST, body=flags.FlagBody, query=Nothing, writes=True), methods=["POST"]),
     Route(COMMENT + "/explanation", explanation.explain, methods=["GET"]),
     Route("/queue", json_endpoint(review.next_page, permission=MODERATE, body=Nothing, query=schemas.PageQuery, writes=False), methods=["GET"]),
@@ -55,6 +58,12 @@ ROUTES = [
 
     Route("/feed", json_endpoint(feed.next_page, permission=INGEST, body=Nothing, query=schemas.FeedQuery, writes=False), methods=["GET"]),
     Route("/score", score.score, methods=["POST"]),
+
+    Route("/authors", json_endpoint(authors.export, permission=ADMIN, body=Nothing, query=authors.ExportQuery, writes=False), methods=["GET"]),
+    Route("/authors", json_endpoint(authors.erase, permission=ADMIN, body=Nothing, query=authors.AuthorQuery, writes=True), methods=["DELETE"]),
+    Route(RETENTION, json_endpoint(retention.get, permission=ADMIN, body=Nothing, query=Nothing, writes=False), methods=["GET"]),
+    Route(RETENTION, json_endpoint(retention.put, permission=ADMIN, body=Keep, query=Nothing, writes=True), methods=["PUT"]),
+    Route(RETENTION + "/preview", json_endpoint(retention.preview, permission=ADMIN, body=Keep, query=Nothing, writes=False), methods=["POST"]),
 
     Route(WEBHOOKS, json_endpoint(webhooks.list_all, permission=ADMIN, body=Nothing, query=Nothing, writes=False), methods=["GET"]),
     Route(WEBHOOKS, json_endpoint(webhooks.replace, permission=ADMIN, body=webhooks.WebhooksBody, query=Nothing, writes=True), methods=["PUT"]),

@@ -18,8 +18,8 @@ from service.ids import ID, ID_ADVICE, ID_SCHEMA
 from service.moderation import articles
 from service.moderation.articles import LONGEST_ARTICLE, LONGEST_TITLE, NewArticle
 from service.moderation.comments import LONGEST_COMMENT, LONGEST_NAME, NewAuthor, NewComment
-from service.moderation.people import hashed_email
-from service.moderation.policy import Action, Reason
+from service.moderation.people import hashed_email, hashed_ip
+from service.moderation.policy import Action
 from service.moderation.reading import View
 from service.storage.tables import Mode, State
 
@@ -30,7 +30,7 @@ def _is_id(value: str) -> str:
     return value
 
 
-def _has_words(value: str) -> str:
+def has_words(value: str) -> str:
     if not value.strip():
         raise PydanticCustomError("empty", "Nothing but white space stands here.")
     return value
@@ -55,13 +55,13 @@ Moment = Annotated[
 ]
 Name = Annotated[str, StringConstraints(max_length=200)]
 Title = Annotated[
-    str, StringConstraints(max_length=LONGEST_TITLE), AfterValidator(_has_words), HAS_WORDS
+    str, StringConstraints(max_length=LONGEST_TITLE), AfterValidator(has_words), HAS_WORDS
 ]
 AuthorName = Annotated[
-    str, StringConstraints(max_length=LONGEST_NAME), AfterValidator(_has_words), HAS_WORDS
+    str, StringConstraints(max_length=LONGEST_NAME), AfterValidator(has_words), HAS_WORDS
 ]
 CommentText = Annotated[
-    str, StringConstraints(max_length=LONGEST_COMMENT), AfterValidator(_has_words), HAS_WORDS
+    str, StringConstraints(max_length=LONGEST_COMMENT), AfterValidator(has_words), HAS_WORDS
 ]
 WebUrl = Annotated[str, StringConstraints(pattern=r"^https?://\S+$", max_length=2000)]
 Language = Annotated[
@@ -131,7 +131,15 @@ class CommentEdit(Payload):
     url: WebUrl | None = None
     posted_at: Moment | None = None
     reactions: Annotated[int, Field(ge=0, le=10**9)] | None = None
-    ip: Annotated[str, Field(max_length=45, description="accepted, not stored")] | None = None
+    ip: (
+        Annotated[
+            str,
+            Field(
+                max_length=45, description="kept as a keyed hash, if the site's retention says so"
+            ),
+        ]
+        | None
+    ) = None
     user_agent: (
         Annotated[str, Field(max_length=1000, description="accepted, not stored")] | None
     ) = None
@@ -156,6 +164,7 @@ class CommentEdit(Payload):
             posted_at=self.posted_at,
             reactions=self.reactions,
             language=self.language,
+            ip_hash=hashed_ip(self.ip, secret=secret) if self.ip else None,
         )
 
 
@@ -163,18 +172,6 @@ class CommentBody(CommentEdit):
     """A comment as a site posts it."""
 
     id: Id
-
-
-class DecisionBody(Payload):
-    """A ruling on the revision that was seen."""
-
-    action: Action
-    revision: Annotated[int, Field(ge=1)]
-    reason: Reason | None = None
-    note: Annotated[str, Field(max_length=2000)] | None = None
-    seen: Annotated[
-        State | None, Field(description="the state that was seen; needed to overrule a person")
-    ] = None
 
 
 class ClaimBody(Payload):

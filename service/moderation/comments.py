@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from service.errors import Conflict, FieldError, Invalid, NotFound
-from service.moderation import articles, decisions, withdrawal
+from service.errors import Conflict, FieldError, Gone, Invalid, NotFound
+from service.moderation import articles, decisions, erasures, legal, retention, withdrawal
 from service.moderation.actor import Actor
 from service.moderation.articles import NewArticle
+from service.storage.privacy_tables import Address, AuthorEmail
 from service.storage.tables import Article, Author, Comment, CommentRevision, Mode, State
 
 LONGEST_COMMENT = 50_000
@@ -51,6 +52,7 @@ class NewComment:
     posted_at: datetime | None = None
     reactions: int | None = None
     language: str | None = None
+    ip_hash: str | None = None
     article: NewArticle | None = None
 
     @property
@@ -82,14 +84,13 @@ def submit(
 ) -> Receipt:
     """Receive a comment: from this transaction's commit on it cannot be lost.
 
-    The same again changes nothing; the same id with another content raises Conflict.
+    The same again changes nothing; the same id with another content raises Conflict, one that was
+    erased Gone.
     """
     known = find(session, site_id, new.id)
+    _must_not_be_erased(session, site_id, new.id)
     if known is not None:
-        if (
-            get_revision(session, known).fingerprint != new.fingerprint
-            or known.state is State.ERASED
-        ):
+        if get_revision(session, known).fingerprint != new.fingerprint:
             raise Conflict("this id belongs to another comment; PUT edits it", code="id_taken")
         return Receipt(comment_id=known.id, revision=known.revision, created=False, fresh=False)
     article = _article_of(session, site_id, new, now=now)
@@ -112,6 +113,7 @@ def submit(
     session.add(comment)
     session.flush()  # the revision needs the comment's id
     _add_revision(session, comment, new, now=now)
+    _keep_address(session, comment, new, now=now)
     _link_orphans(session, comment)
     return Receipt(comment_id=comment.id, revision=1, created=True, fresh=True)
 
@@ -124,7 +126,8 @@ def put(
         return submit(session, site_id, new, owner=owner, now=now)
     article = articles.find_locked(session, site_id, new.article_id)
     comment = get_locked(session, site_id, new.id)
-    if comment.state in {State.WITHDRAWN, State.ERASED}:
+    _must_not_be_erased(session, site_id, new.id)
+    if comment.state is State.WITHDRAWN:
         raise Conflict(f"this comment is {comment.state}", code="wrong_state")
     if article is None or article.id != comment.article_id:
         raise Invalid(
@@ -136,6 +139,8 @@ def put(
                 ),
             )
         )
+    if legal.is_removed(session, comment.id):
+        raise Conflict("a comment that the law had removed takes no edits", code="legally_removed")
     _keep_facts(session, comment, new, now=now)
     if get_revision(session, comment).fingerprint == new.fingerprint:
         return Receipt(comment_id=comment.id, revision=comment.revision, created=False, fresh=False)
@@ -151,6 +156,7 @@ def put(
         setattr(comment, column, value)
     _hang(session, comment, article, new.parent_id)
     _add_revision(session, comment, new, now=now)
+    _keep_address(session, comment, new, now=now)
     return Receipt(comment_id=comment.id, revision=comment.revision, created=False, fresh=True)
 
 
@@ -218,6 +224,12 @@ def public_ids(session: Session, row_ids: Sequence[int]) -> dict[int, str]:
     return {row_id: public_id for row_id, public_id in rows}
 
 
+def _must_not_be_erased(session: Session, site_id: int, public_id: str) -> None:
+    """Nothing brings back what was erased, not even the site that sends it again."""
+    if erasures.is_recorded(session, site_id, public_id):
+        raise Gone("this comment was erased; its id takes nothing any more", code="erased")
+
+
 def _to_be_judged(owner: str, now: datetime) -> dict[str, object]:
     return {
         "score_after": now,
@@ -259,13 +271,16 @@ def _author_id(session: Session, site_id: int, author: NewAuthor, *, now: dateti
     known = session.scalar(
         select(Author.id).where(Author.site_id == site_id, Author.subject == author.subject)
     )
-    if known is not None:
-        return known
-    return session.scalar(
-        insert(Author)
-        .values(site_id=site_id, subject=author.subject, created_at=now)
-        .returning(Author.id)
-    )
+    if known is None:
+        known = session.execute(
+            insert(Author)
+            .values(site_id=site_id, subject=author.subject, created_at=now)
+            .returning(Author.id)
+        ).scalar_one()
+    if author.id and author.email_hash:
+        # Whoever asks for their data by address is to be found, too.
+        session.merge(AuthorEmail(author_id=known, email_hash=author.email_hash))
+    return known
 
 
 def _add_revision(session: Session, comment: Comment, new: NewComment, *, now: datetime) -> None:
@@ -282,6 +297,12 @@ def _add_revision(session: Session, comment: Comment, new: NewComment, *, now: d
             created_at=now,
         )
     )
+
+
+def _keep_address(session: Session, comment: Comment, new: NewComment, *, now: datetime) -> None:
+    """Where it came from, as a keyed hash, if the site says for how long it is to be kept."""
+    if new.ip_hash and retention.get(session, comment.site_id).addresses:
+        session.merge(Address(comment_id=comment.id, ip_hash=new.ip_hash, at=now))
 
 
 def _hang(session: Session, comment: Comment, article: Article, parent_id: str | None) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from service.moderation import cursors
+from service.errors import Gone
+from service.moderation import cursors, retention
 from service.storage.db import serialize_feed
 from service.storage.tables import Article, Comment, Event, EventKind, Pick
 
@@ -54,15 +55,22 @@ def append(
 
 
 def next_page(session: Session, site_id: int, *, after: str | None, limit: int) -> list[Line]:
-    """The events behind a cursor, oldest first; a cursor is never stepped over."""
+    """The events behind a cursor, oldest first; a cursor is never stepped over.
+
+    Raises Gone where events behind it are no longer kept; without a cursor it begins with the oldest kept.
+    """
+    behind = cursors.parse(after, of="feed") if after else None
+    if behind is not None and behind < retention.pruned_to(session, site_id):
+        raise Gone(
+            "events behind this cursor are no longer kept: begin without one, and read anew what you keep",
+            code="cursor_pruned",
+        )
     rows = session.execute(
         select(Event, Article.public_id, Comment.public_id, Pick.public_id)
         .outerjoin(Article, Article.id == Event.article_id)
         .outerjoin(Comment, Comment.id == Event.comment_id)
         .outerjoin(Pick, Pick.id == Event.pick_id)
-        .where(
-            Event.site_id == site_id, Event.id > (cursors.parse(after, of="feed") if after else 0)
-        )
+        .where(Event.site_id == site_id, Event.id > (behind or 0))
         .order_by(Event.id)
         .limit(min(limit, LONGEST_PAGE))
     )

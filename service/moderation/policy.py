@@ -38,6 +38,7 @@ class Reason(StrEnum):
     UNSUPPORTED_LANGUAGE = "unsupported_language"
     MODEL_UNAVAILABLE = "model_unavailable"
     UNCERTAIN = "uncertain"
+    LEGAL = "legal"
     OTHER = "other"
 
 

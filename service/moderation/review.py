@@ -9,8 +9,9 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, upd
 from sqlalchemy.orm import Session
 
 from service.errors import Conflict, FieldError, Invalid
-from service.moderation import comments, decisions, reading
+from service.moderation import comments, decisions, legal, reading
 from service.moderation.actor import Actor
+from service.moderation.legal import Order
 from service.moderation.policy import Action, Reason
 from service.moderation.reading import View
 from service.storage.db import not_locked
@@ -92,6 +93,7 @@ def decide(
     reason: Reason | None,
     note: str | None,
     seen: State | None = None,
+    order: Order | None = None,
     now: datetime,
 ) -> int:
     """A ruling on the revision that was seen; raises Conflict if that is not what stands there.
@@ -104,6 +106,7 @@ def decide(
             pointer="/reason", code="missing", detail=f"To {action} a comment, give a reason."
         )
         raise Invalid(errors=(wrong,))
+    legal.must_fit(action, reason, order)
     comment = comments.get_locked(session, site_id, public_id)
     to = decisions.BECOMES[action]
     if comment.revision != revision:
@@ -112,14 +115,16 @@ def decide(
         raise Conflict(f"this comment is {comment.state} by now", code="stale")
     decided = decisions.belongs_to_a_person(session, comment.id, revision=revision)
     unaware = seen is None and comment.state is not State.HELD
-    if decided and (comment.state is to or unaware):
+    # An order may come for what was rejected before, and another after it: the record has them all.
+    again = comment.state is to and order is None
+    if decided and (again or unaware):
         raise Conflict(
             f"this comment is {comment.state} already, by a person's decision",
             code="already_decided",
         )
     if comment.state is State.HELD and _is_claimed_by_another(comment, actor, now):
         raise Conflict("someone else is looking at this comment", code="claimed")
-    return decisions.move(
+    decision_id = decisions.move(
         session,
         comment,
         revision=revision,
@@ -129,6 +134,9 @@ def decide(
         note=note,
         now=now,
     )
+    if order is not None:
+        legal.keep(session, decision_id, order)
+    return decision_id
 
 
 def undo(

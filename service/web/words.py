@@ -26,6 +26,7 @@ REASONS: dict[Reason, tuple[str, str]] = {
     Reason.UNSUPPORTED_LANGUAGE: ("Language", "It is in a language that the models do not know."),
     Reason.MODEL_UNAVAILABLE: ("Not judged", "The models could not judge it."),
     Reason.UNCERTAIN: ("Uncertain", "The models are not sure."),
+    Reason.LEGAL: ("Legal", "The law asks for it, by an order or a notice."),
     Reason.OTHER: ("Other", "For a reason of the moderator's own."),
 }
 

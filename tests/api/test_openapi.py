@@ -36,7 +36,9 @@ SPEAKS_OF_OTHERS = {
     "parent_cycle",
     "invalid_cursor",
     "not_in_revision",
-    "missing",  # the reason of a decision that does not approve
+    "missing",  # the reason of a decision that does not approve, the reference of a legal one
+    "legal_only",
+    "exactly_one",  # of the ways to name an author
 }
 KNOWN = {
     "article_id": "a-1",

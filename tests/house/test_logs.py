@@ -53,6 +53,7 @@ def test_the_whole_path_leaves_no_text_name_address_or_key_in_the_log(
         client.post("/api/v1/comments", content=CANARIES["body"].encode())
         client.get(f"/api/v1/queue?cursor={CANARIES['body']}")
         client.get(f"/no/such/{CANARIES['body']}")
+        client.get(f"/api/v1/authors?email={CANARIES['email']}")
         scorer.trouble = "gone"
         client.post("/api/v1/comments?wait=5", json={**comment, "id": "c-3", "body": "canary-body"})
         worker.work_once(process)

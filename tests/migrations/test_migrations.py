@@ -9,10 +9,16 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from starlette.testclient import TestClient
 
+from alembic import command
+from service.moderation import deliveries, webhooks
+from service.moderation.webhooks import Wanted
+from service.process import Process
 from service.storage import migrations
 from service.storage.db import Database, migration_engine, open_database
-from service.storage.tables import Table
-from tests.conftest import post_comment
+from service.storage.tables import EventKind, Table
+from tests.conftest import NOW, House, post_comment
+
+ALL = frozenset(EventKind)
 
 
 def test_the_migrated_tables_are_the_declared_ones(database: Database) -> None:
@@ -49,3 +55,29 @@ def test_rebuilding_a_parent_table_keeps_its_children(
         if child == "comment_revisions":
             count = sa.text("SELECT count(*) FROM comment_revisions")
         assert database.read(lambda s, c=count: s.scalar(c)) == 1, child  # type: ignore[misc]
+
+
+@pytest.mark.usefixtures("article")
+def test_privacy_s_migration_keeps_events_with_their_deliveries(
+    client: TestClient, process: Process, database_url: str, house: House
+) -> None:
+    """Events are rebuilt on SQLite, so that their ids never come again; what points at them stays."""
+    wanted = Wanted(id=None, url="https://r.example/", description="", kinds=ALL, active=True)
+    secret, database = process.settings.secret, process.database
+    database.write(lambda s: webhooks.replace(s, house.site_id, [wanted], secret=secret, now=NOW))
+    post_comment(client, "c-1", "Fine by me.")
+    [webhook_id] = database.read(deliveries.list_behind)
+    database.write(lambda s: deliveries.follow(s, webhook_id, now=NOW))
+    rows = sa.text(
+        "SELECT e.id, e.body, d.public_id FROM events e LEFT JOIN webhook_deliveries d ON d.event_id = e.id"
+    )
+    before = database.read(lambda s: s.execute(rows).all())
+    assert len(before) == 1
+    assert before[0].public_id
+    database.dispose()
+    command.downgrade(migrations._config(database_url), "0005")
+    migrations.upgrade(database_url)
+    assert database.read(lambda s: s.execute(rows).all()) == before
+    post_comment(client, "c-2", "Fine by me.")
+    ids = database.read(lambda s: s.scalars(sa.text("SELECT id FROM events ORDER BY id")).all())
+    assert ids[-1] > before[0].id
