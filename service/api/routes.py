@@ -11,6 +11,7 @@ from service.api import (
     feed,
     flags,
     picks,
+    policy,
     review,
     rules,
     schemas,
@@ -26,6 +27,7 @@ INGEST, MODERATE, PUBLISH, ADMIN = Scope.INGEST, Scope.MODERATE, Scope.PUBLISH, 
 ARTICLE, COMMENT = "/articles/{article_id}", "/comments/{comment_id}"
 WEBHOOKS, WEBHOOK = "/site/webhooks", "/site/webhooks/{webhook_id}"
 RULES = "/site/rules"
+POLICY = "/site/policy"
 
 # fmt: off
 ROUTES = [
@@ -70,5 +72,9 @@ ROUTES = [
     Route(RULES + "/rollback", json_endpoint(rules.roll_back, permission=ADMIN, body=rules.SeenBody, query=Nothing, writes=True), methods=["POST"]),
     Route(RULES + "/packs", json_endpoint(rules.list_packs, permission=ADMIN, body=Nothing, query=Nothing, writes=False), methods=["GET"]),
     Route(RULES + "/packs/{pack_id}", json_endpoint(rules.load_pack, permission=ADMIN, body=rules.SeenBody, query=Nothing, writes=True), methods=["POST"]),
+    Route(POLICY, json_endpoint(policy.get, permission=ADMIN, body=Nothing, query=Nothing, writes=False), methods=["GET"]),
+    Route(POLICY, json_endpoint(policy.put, permission=ADMIN, body=policy.PolicyBody, query=Nothing, writes=True), methods=["PUT"]),
+    Route(POLICY + "/versions", json_endpoint(policy.list_versions, permission=ADMIN, body=Nothing, query=schemas.PageQuery, writes=False), methods=["GET"]),
+    Route(POLICY + "/rollback", json_endpoint(policy.roll_back, permission=ADMIN, body=policy.RollbackBody, query=Nothing, writes=True), methods=["POST"]),
 ]
 # fmt: on

@@ -1,11 +1,20 @@
 """The policy: scores and facts in, a verdict with its reasons out. Pure."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
 
 from service.errors import FieldError, Invalid
 from service.moderation.scores import Answer, Span
@@ -57,7 +66,6 @@ class FailPolicy(StrEnum):
     PUBLISH_THEN_RECHECK = "publish_then_recheck"
 
 
-Threshold = Annotated[float, Field(ge=0, le=1)]
 # Reason → the score it is judged by. Off-topic is judged by what relevance lacks of 1.
 JUDGED_BY = {
     Reason.SPAM: "spam",
@@ -89,32 +97,62 @@ FLAG_ADDS = 0.5
 URGENT_ADDS = 100.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Policy:
+def _has_a_score(reason: Reason) -> Reason:
+    """A threshold for what has no score would be taken and never reached."""
+    if reason not in JUDGED_BY:
+        raise PydanticCustomError("not_allowed", "No score stands for this reason.")
+    return reason
+
+
+def _may_hold(reason: Reason) -> Reason:
+    return reason if reason is Reason.ECHO else _has_a_score(reason)
+
+
+def _one_of(*reasons: Reason) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "enum": [reason.value for reason in reasons]})
+
+
+Threshold = Annotated[float, Field(ge=0, le=1)]
+Held = Annotated[Reason, AfterValidator(_may_hold), _one_of(*JUDGED_BY, Reason.ECHO)]
+Rejected = Annotated[Reason, AfterValidator(_has_a_score), _one_of(*JUDGED_BY)]
+# As the models tell languages: a code of ISO 639, or `unknown` for what is too short to tell.
+Language = Annotated[str, StringConstraints(pattern="^([a-z]{2,3}|unknown)$")]
+
+
+class Thresholds(BaseModel):
+    """From which score on a reason holds or rejects; reasons left out have the threshold beneath."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    hold: dict[Held, Threshold] = {}
+    reject: dict[Rejected, Threshold] = {}
+
+
+class Terms(Thresholds):
+    """What a policy says; everything left out is the default."""
+
+    languages: dict[Language, Thresholds] = {}
+    hold_echoes: bool = False
+    fail: FailPolicy = FailPolicy.ASK_A_PERSON
+    wait_for_model_s: Annotated[int, Field(ge=0, le=7 * 24 * 3600)] = 900
+    flags_to_hold: Annotated[int, Field(ge=0, le=1000)] = 3
+    trusted_after: Annotated[int, Field(ge=1, le=1000)] = 5
+    observe: bool = False
+
+
+class Policy(Terms):
     """One version of a site's policy. Empty thresholds mean those the model's test data suggest."""
 
     version: int
-    hold: Mapping[Reason, float]
-    reject: Mapping[Reason, float]
-    hold_echoes: bool
-    fail: FailPolicy
-    wait_for_model_s: int
-    flags_to_hold: int
-    trusted_after: int
-    observe: bool
 
     def to_body(self) -> dict[str, Any]:
-        """The policy as its row holds it."""
-        return {
-            "hold": dict(self.hold),
-            "reject": dict(self.reject),
-            "hold_echoes": self.hold_echoes,
-            "fail": self.fail.value,
-            "wait_for_model_s": self.wait_for_model_s,
-            "flags_to_hold": self.flags_to_hold,
-            "trusted_after": self.trusted_after,
-            "observe": self.observe,
-        }
+        """The policy in full, as JSON."""
+        return self.model_dump(mode="json", exclude={"version"})
+
+    def of_language(self, language: str) -> Thresholds:
+        """The thresholds for a language: its own over the site's."""
+        own = self.languages.get(language, Thresholds())
+        return Thresholds(hold=self.hold | own.hold, reject=self.reject | own.reject)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,29 +212,14 @@ class Facts:
         return any(hit.action is not RuleAction.FLAG for hit in self.in_force)
 
 
-class Body(BaseModel):
-    """A policy as people write it; everything left out is the default."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    hold: dict[Reason, Threshold] = {}
-    reject: dict[Reason, Threshold] = {}
-    hold_echoes: bool = False
-    fail: FailPolicy = FailPolicy.ASK_A_PERSON
-    wait_for_model_s: Annotated[int, Field(ge=0, le=7 * 24 * 3600)] = 900
-    flags_to_hold: Annotated[int, Field(ge=0, le=1000)] = 3
-    trusted_after: Annotated[int, Field(ge=1, le=1000)] = 5
-    observe: bool = False
-
-
 def must_be_valid(body: Mapping[str, Any]) -> None:
     """Raise Invalid naming every entry that no policy has."""
     try:
-        checked = Body.model_validate(body)
+        Terms.model_validate(body)
     except ValidationError as error:
         wrong = tuple(
             FieldError(
-                pointer="/" + "/".join(map(str, each["loc"])),
+                pointer="".join(f"/{part}" for part in each["loc"] if part != "[key]"),
                 code="not_allowed",
                 detail=each["msg"],
             )
@@ -204,36 +227,11 @@ def must_be_valid(body: Mapping[str, Any]) -> None:
         )
         said = "; ".join(f"{each.pointer}: {each.detail}" for each in wrong)
         raise Invalid(f"this is no policy: {said}", errors=wrong) from error
-    _must_be_judged(checked.hold, "hold", {*JUDGED_BY, Reason.ECHO})
-    _must_be_judged(checked.reject, "reject", JUDGED_BY)
-
-
-def _must_be_judged(given: Mapping[Reason, float], where: str, judged: Collection[Reason]) -> None:
-    """A threshold for what has no score would be taken and never reached."""
-    for reason in given:
-        if reason not in judged:
-            wrong = FieldError(
-                pointer=f"/{where}/{reason.value}",
-                code="not_allowed",
-                detail="No score stands for this reason.",
-            )
-            raise Invalid(f"this is no policy: {wrong.pointer}: {wrong.detail}", errors=(wrong,))
 
 
 def from_body(version: int, body: Mapping[str, Any]) -> Policy:
     """A policy as its row holds it."""
-    checked = Body.model_validate(body)
-    return Policy(
-        version=version,
-        hold=checked.hold,
-        reject=checked.reject,
-        hold_echoes=checked.hold_echoes,
-        fail=checked.fail,
-        wait_for_model_s=checked.wait_for_model_s,
-        flags_to_hold=checked.flags_to_hold,
-        trusted_after=checked.trusted_after,
-        observe=checked.observe,
-    )
+    return Policy.model_validate({**body, "version": version})
 
 
 def decide(answer: Answer, facts: Facts, policy: Policy) -> Ruling:
@@ -241,6 +239,7 @@ def decide(answer: Answer, facts: Facts, policy: Policy) -> Ruling:
     reasons: list[Because] = []
     rejected: list[Because] = []
     not_judged: list[Reason] = []
+    own = policy.of_language(answer.language)
     for code, label in JUDGED_BY.items():
         score = _severity(code, answer.scores.get(label))
         if score is None:
@@ -248,11 +247,11 @@ def decide(answer: Answer, facts: Facts, policy: Policy) -> Ruling:
             continue
         if code is Reason.OFF_TOPIC and answer.scores.get("about_site", 0.0) >= ABOUT_SITE:
             continue
-        threshold = policy.hold.get(code, answer.thresholds.get(code, CAUTIOUS_THRESHOLD))
+        threshold = own.hold.get(code, answer.thresholds.get(code, CAUTIOUS_THRESHOLD))
         because = Because(
             code=code, score=score, threshold=threshold, evidence=_evidence(answer, label, facts)
         )
-        if code in policy.reject and score >= policy.reject[code]:
+        if code in own.reject and score >= own.reject[code]:
             rejected.append(because)
         elif score >= threshold:
             reasons.append(because)
@@ -311,9 +310,9 @@ def _plain_reasons(answer: Answer, facts: Facts, policy: Policy) -> list[Because
         plain.append(Because(code=Reason.UNSUPPORTED_LANGUAGE, evidence=everything))
     if answer.too_long:
         plain.append(Because(code=Reason.TOO_LONG, evidence=everything))
-    if policy.hold_echoes and answer.echo >= policy.hold.get(Reason.ECHO, CAUTIOUS_THRESHOLD):
+    threshold = policy.of_language(answer.language).hold.get(Reason.ECHO, CAUTIOUS_THRESHOLD)
+    if policy.hold_echoes and answer.echo >= threshold:
         repeats = tuple(repeat.comment for repeat in answer.repeats)
-        threshold = policy.hold.get(Reason.ECHO, CAUTIOUS_THRESHOLD)
         plain.append(
             Because(code=Reason.ECHO, score=answer.echo, threshold=threshold, evidence=repeats)
         )

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from service.errors import Conflict, Invalid, NotFound
 from service.moderation import policy as policies
+from service.moderation.actor import MACHINE, Actor
 from service.storage.tables import Policy, Site
 
 LONGEST_NAME = 200
@@ -58,12 +59,28 @@ def list_all(session: Session) -> list[Site]:
     return list(session.scalars(select(Site).order_by(Site.slug).limit(1000)))
 
 
-def set_policy(session: Session, site_id: int, body: dict[str, Any], *, now: datetime) -> int:
+def set_policy(
+    session: Session,
+    site_id: int,
+    body: dict[str, Any],
+    *,
+    actor: Actor = MACHINE,
+    restores: int | None = None,
+    now: datetime,
+) -> int:
     """Add a version of the site's policy and return its number; raises Invalid."""
     policies.must_be_valid(body)
     latest = session.scalar(select(func.max(Policy.version)).where(Policy.site_id == site_id)) or 0
     session.execute(
-        insert(Policy).values(site_id=site_id, version=latest + 1, body=body, created_at=now)
+        insert(Policy).values(
+            site_id=site_id,
+            version=latest + 1,
+            body=body,
+            person_id=actor.person_id,
+            key_id=actor.key_id,
+            restores=restores,
+            created_at=now,
+        )
     )
     return latest + 1
 

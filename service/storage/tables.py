@@ -146,6 +146,10 @@ class Policy(Table):
     site_id: Mapped[int] = _ref("sites.id", index=False)
     version: Mapped[int]
     body: Mapped[dict[str, Any]]
+    # Who set it; neither is the command line. And the version it brought back, if any.
+    person_id: Mapped[int | None] = _ref("people.id", null=True)
+    key_id: Mapped[int | None] = _ref("keys.id", null=True)
+    restores: Mapped[int | None]
     created_at: Mapped[datetime]
 
 
