@@ -1,4 +1,4 @@
-"""who set a policy, and what it brought back"""
+"""who set a policy and what it brought back; what floods and honeypots are told by"""
 
 import sqlalchemy as sa
 
@@ -21,9 +21,37 @@ def upgrade() -> None:
         table.create_foreign_key(op.f("fk_policies_key_id_keys"), "keys", ["key_id"], ["id"])
         table.create_index(op.f("ix_policies_person_id"), ["person_id"])
         table.create_index(op.f("ix_policies_key_id"), ["key_id"])
+    with op.batch_alter_table("comment_revisions") as table:
+        table.add_column(
+            sa.Column("honeypot", sa.Boolean(), server_default=sa.false(), nullable=False)
+        )
+    op.create_table(
+        "arrivals",
+        sa.Column("comment_id", ID, autoincrement=False, nullable=False),
+        sa.Column("site_id", ID, nullable=False),
+        sa.Column("address", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["comment_id"], ["comments.id"], name=op.f("fk_arrivals_comment_id_comments")
+        ),
+        sa.ForeignKeyConstraint(["site_id"], ["sites.id"], name=op.f("fk_arrivals_site_id_sites")),
+        sa.PrimaryKeyConstraint("comment_id", name=op.f("pk_arrivals")),
+    )
+    op.create_index(
+        op.f("ix_arrivals_site_id_address_at"), "arrivals", ["site_id", "address", "at"]
+    )
+    op.create_index(op.f("ix_arrivals_at"), "arrivals", ["at"])
+    # The longer index serves who asked the shorter one.
+    op.create_index(op.f("ix_comments_author_id_posted_at"), "comments", ["author_id", "posted_at"])
+    op.drop_index(op.f("ix_comments_author_id"), "comments")
 
 
 def downgrade() -> None:
+    op.create_index(op.f("ix_comments_author_id"), "comments", ["author_id"])
+    op.drop_index(op.f("ix_comments_author_id_posted_at"), "comments")
+    op.drop_table("arrivals")
+    with op.batch_alter_table("comment_revisions") as table:
+        table.drop_column("honeypot")
     with op.batch_alter_table("policies") as table:
         table.drop_index(op.f("ix_policies_person_id"))
         table.drop_index(op.f("ix_policies_key_id"))

@@ -20,6 +20,7 @@ from service.moderation.articles import LONGEST_ARTICLE, LONGEST_TITLE, NewArtic
 from service.moderation.comments import LONGEST_COMMENT, LONGEST_NAME, NewAuthor, NewComment
 from service.moderation.people import hashed_email
 from service.moderation.policy import Action, Reason
+from service.moderation.rates import hashed_address
 from service.moderation.reading import View
 from service.storage.tables import Mode, State
 
@@ -131,11 +132,20 @@ class CommentEdit(Payload):
     url: WebUrl | None = None
     posted_at: Moment | None = None
     reactions: Annotated[int, Field(ge=0, le=10**9)] | None = None
-    ip: Annotated[str, Field(max_length=45, description="accepted, not stored")] | None = None
+    ip: (
+        Annotated[str, Field(max_length=45, description="kept for a day, as a keyed hash")] | None
+    ) = None
     user_agent: (
         Annotated[str, Field(max_length=1000, description="accepted, not stored")] | None
     ) = None
     language: Language | None = None
+    honeypot: (
+        Annotated[
+            str,
+            Field(max_length=LONGEST_COMMENT, description="a field that people do not see"),
+        ]
+        | None
+    ) = None
 
     def as_new(self, comment_id: str, *, secret: str) -> NewComment:
         email = self.author.email
@@ -156,6 +166,8 @@ class CommentEdit(Payload):
             posted_at=self.posted_at,
             reactions=self.reactions,
             language=self.language,
+            address=hashed_address(self.ip, secret=secret) if self.ip else None,
+            honeypot=bool(self.honeypot and self.honeypot.strip()),
         )
 
 

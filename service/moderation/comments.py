@@ -10,7 +10,7 @@ from sqlalchemy import insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.errors import Conflict, FieldError, Invalid, NotFound
-from service.moderation import articles, decisions, withdrawal
+from service.moderation import articles, decisions, rates, withdrawal
 from service.moderation.actor import Actor
 from service.moderation.articles import NewArticle
 from service.storage.tables import Article, Author, Comment, CommentRevision, Mode, State
@@ -51,6 +51,9 @@ class NewComment:
     posted_at: datetime | None = None
     reactions: int | None = None
     language: str | None = None
+    # The keyed hash of the address it came from.
+    address: str | None = None
+    honeypot: bool = False
     article: NewArticle | None = None
 
     @property
@@ -112,6 +115,8 @@ def submit(
     session.add(comment)
     session.flush()  # the revision needs the comment's id
     _add_revision(session, comment, new, now=now)
+    if new.address:
+        rates.note(session, comment, address=new.address, now=now)
     _link_orphans(session, comment)
     return Receipt(comment_id=comment.id, revision=1, created=True, fresh=True)
 
@@ -278,6 +283,7 @@ def _add_revision(session: Session, comment: Comment, new: NewComment, *, now: d
             author_url=new.author.url,
             author_email_domain=new.author.email_domain,
             language=new.language,
+            honeypot=new.honeypot,
             fingerprint=new.fingerprint,
             created_at=now,
         )

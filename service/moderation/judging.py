@@ -18,10 +18,10 @@ from service.moderation import (
     reading,
     scores,
     sites,
-    trust,
 )
 from service.moderation.actor import MACHINE
 from service.moderation.comments import LEASE
+from service.moderation.facts import gather
 from service.moderation.policy import Because, Facts, FailPolicy, Hit, Policy, Reason, Ruling
 from service.moderation.rules import clusters, history, versions
 from service.moderation.scores import Answer, Question, Span
@@ -32,7 +32,6 @@ from service.storage.tables import (
     Comment,
     CommentRevision,
     EventKind,
-    Mode,
     Score,
     State,
     Verdict,
@@ -330,19 +329,12 @@ def _facts(
     quoted: Sequence[Span] = (),
     now: datetime,
 ) -> Facts:
-    """What is known beside the scores: how the article takes comments, and which rules apply."""
-    mode = session.scalar(select(Article.mode).where(Article.id == comment.article_id))
-    held = mode is Mode.HOLD_ALL or (
-        mode is Mode.TRUSTED_ONLY
-        and not trust.is_trusted(session, comment, after=in_force.trusted_after, now=now)
-    )
+    """What is known beside the scores; the comment takes its place among those that are alike."""
     clusters.place(session, comment, revision, quoted=quoted, now=now)
     rules = versions.in_force(session, comment.site_id)
-    return Facts(
-        length=len(revision.body),
-        hold_all=held,
-        rules_version=rules.version,
-        hits=history.apply(session, rules.matcher, comment, revision),
+    hits = history.apply(session, rules.matcher, comment, revision)
+    return gather(
+        session, comment, revision, in_force, hits=hits, rules_version=rules.version, now=now
     )
 
 

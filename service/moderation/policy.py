@@ -44,6 +44,8 @@ class Reason(StrEnum):
     FLAGGED = "flagged"
     TOO_LONG = "too_long"
     ARTICLE_MODE = "article_mode"
+    TOO_MANY = "too_many"
+    HONEYPOT = "honeypot"
     UNSUPPORTED_LANGUAGE = "unsupported_language"
     MODEL_UNAVAILABLE = "model_unavailable"
     UNCERTAIN = "uncertain"
@@ -88,6 +90,8 @@ HARM = {
     Reason.RULE: 1.0,
     Reason.OFF_TOPIC: 0.7,
     Reason.INCOHERENT: 0.5,
+    # A flood goes to the end of the queue, or it would silence there those it came between.
+    Reason.TOO_MANY: 0.1,
 }
 HARM_OF_OTHERS = 0.5
 # What a reader's report adds to that, up to a number of them: a crowd is no proof.
@@ -128,6 +132,15 @@ class Thresholds(BaseModel):
     reject: dict[Rejected, Threshold] = {}
 
 
+class Rate(BaseModel):
+    """So many comments in so many minutes; what comes on top of them is held."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    comments: Annotated[int, Field(ge=1, le=10_000)]
+    minutes: Annotated[int, Field(ge=1, le=24 * 60)]
+
+
 class Terms(Thresholds):
     """What a policy says; everything left out is the default."""
 
@@ -137,6 +150,10 @@ class Terms(Thresholds):
     wait_for_model_s: Annotated[int, Field(ge=0, le=7 * 24 * 3600)] = 900
     flags_to_hold: Annotated[int, Field(ge=0, le=1000)] = 3
     trusted_after: Annotated[int, Field(ge=1, le=1000)] = 5
+    # Nobody writes so fast by hand; behind one address there may be a whole office.
+    author_rate: Rate | None = Rate(comments=20, minutes=10)
+    address_rate: Rate | None = Rate(comments=100, minutes=10)
+    reject_honeypot: bool = False
     observe: bool = False
 
 
@@ -197,6 +214,10 @@ class Facts:
 
     length: int
     hold_all: bool = False
+    # Its author or its address sent more than their share before it.
+    too_many: bool = False
+    # A field that people do not see was filled in.
+    honeypot: bool = False
     # The version of the site's rules, 0 for none, and those that apply.
     rules_version: int = 0
     hits: tuple[Hit, ...] = ()
@@ -255,8 +276,9 @@ def decide(answer: Answer, facts: Facts, policy: Policy) -> Ruling:
             rejected.append(because)
         elif score >= threshold:
             reasons.append(because)
-    rejected += _by_rule(facts, RuleAction.REJECT)
-    reasons += _plain_reasons(answer, facts, policy) + _by_rule(facts, RuleAction.HOLD)
+    rejected_anyway, held_anyway = _without_scores(facts, policy)
+    rejected += rejected_anyway
+    reasons += _plain_reasons(answer, facts, policy) + held_anyway
     reasons.sort(key=lambda because: -_harm(because))
     action = Action.REJECT if rejected else Action.HOLD if reasons else Action.APPROVE
     return Ruling(
@@ -269,8 +291,7 @@ def decide(answer: Answer, facts: Facts, policy: Policy) -> Ruling:
 
 def without_model(policy: Policy, facts: Facts) -> Ruling:
     """The verdict on a comment that the models could not judge, where the policy does not wait."""
-    rejected = _by_rule(facts, RuleAction.REJECT)
-    held = _by_rule(facts, RuleAction.HOLD)
+    rejected, held = _without_scores(facts, policy)
     reasons = [*held, Because(code=Reason.MODEL_UNAVAILABLE)]
     publish = policy.fail is FailPolicy.PUBLISH_THEN_RECHECK and not held
     return Ruling(
@@ -284,6 +305,18 @@ def without_model(policy: Policy, facts: Facts) -> Ruling:
 def urgency(flags: int) -> float:
     """What readers' reports add to a comment's place in the queue."""
     return HARM_OF_A_FLAG * min(flags, FLAGS_THAT_COUNT)
+
+
+def _without_scores(facts: Facts, policy: Policy) -> tuple[list[Because], list[Because]]:
+    """What rejects and what holds a comment, whatever the models say."""
+    rejected, held = _by_rule(facts, RuleAction.REJECT), _by_rule(facts, RuleAction.HOLD)
+    if facts.honeypot:
+        (rejected if policy.reject_honeypot else held).append(Because(code=Reason.HONEYPOT))
+    if facts.hold_all:
+        held.append(Because(code=Reason.ARTICLE_MODE))
+    if facts.too_many:
+        held.append(Because(code=Reason.TOO_MANY))
+    return rejected, held
 
 
 def _by_rule(facts: Facts, action: RuleAction) -> list[Because]:
@@ -304,8 +337,6 @@ def _priority(reasons: Sequence[Because], facts: Facts) -> float:
 def _plain_reasons(answer: Answer, facts: Facts, policy: Policy) -> list[Because]:
     everything = (Span(start=0, end=facts.length),)
     plain: list[Because] = []
-    if facts.hold_all:
-        plain.append(Because(code=Reason.ARTICLE_MODE))
     if not answer.supported:
         plain.append(Because(code=Reason.UNSUPPORTED_LANGUAGE, evidence=everything))
     if answer.too_long:

@@ -292,6 +292,7 @@ class Comment(Table):
         sa.UniqueConstraint("site_id", "public_id"),
         sa.Index("ix_comments_queue", "site_id", "state", "priority", "id"),
         sa.Index("ix_comments_article_state", "article_id", "state"),
+        sa.Index(None, "author_id", "posted_at"),
         sa.Index(
             None,
             "score_after",
@@ -310,7 +311,7 @@ class Comment(Table):
     site_id: Mapped[int] = _ref("sites.id", index=False)
     public_id: Mapped[str] = mapped_column(sa.String(200))
     article_id: Mapped[int] = _ref("articles.id", index=False)
-    author_id: Mapped[int | None] = _ref("authors.id", null=True)
+    author_id: Mapped[int | None] = _ref("authors.id", null=True, index=False)
     parent_id: Mapped[int | None] = _ref("comments.id", null=True)
     # The site's id of a parent that has not arrived yet.
     awaited_parent: Mapped[str | None] = mapped_column(sa.String(200))
@@ -354,6 +355,8 @@ class CommentRevision(Table):
     # Of the address, which is kept as a keyed hash only, what stands behind the @.
     author_email_domain: Mapped[str | None] = mapped_column(sa.String(254))
     language: Mapped[str | None] = mapped_column(sa.String(35))
+    # Whether a field that people do not see was filled in.
+    honeypot: Mapped[bool] = mapped_column(server_default=sa.false())
     fingerprint: Mapped[str] = mapped_column(sa.String(64))
     created_at: Mapped[datetime]
 
