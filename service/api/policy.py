@@ -1,4 +1,4 @@
-"""Policy: read and set, its versions, the way back."""
+"""Policy: read and set, its versions, the way back, and a look at what another would do."""
 
 from typing import Annotated, Any
 
@@ -6,10 +6,12 @@ from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy.orm import Session
 
 from service.api.endpoint import Call, Nothing, Reply, answers
-from service.api.schemas import PageQuery, Payload
-from service.moderation import policy_versions, sites
-from service.moderation.policy import Policy, Terms
+from service.api.schemas import PageQuery, Payload, rounded
+from service.moderation import policy_preview, policy_versions, sites
+from service.moderation.policy import Action, Policy, Reason, Terms
+from service.moderation.policy_preview import Change, Outcome
 from service.moderation.policy_versions import Edition
+from service.storage.tables import State
 
 # The largest number that both databases can hold in such a column.
 Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -59,6 +61,44 @@ class VersionsReply(BaseModel):
     next: str | None
 
 
+class OutcomeReply(BaseModel):
+    """How often a policy acts in each way and for which reasons; `queue_share` is what it holds."""
+
+    actions: dict[Action, int]
+    reasons: dict[Reason, int]
+    queue_share: float
+
+
+class MovedReply(BaseModel):
+    """A comment that would fare otherwise: its id and scores, not its words."""
+
+    comment_id: str
+    revision: int
+    state: State
+    decided: str
+    scores: dict[str, float]
+
+
+class MovesReply(BaseModel):
+    """Comments on which the two policies differ; `decided` counts what people decided on them."""
+
+    was: Action
+    now: Action
+    count: int
+    decided: dict[str, int]
+    samples: list[MovedReply]
+
+
+class PolicyPreviewReply(BaseModel):
+    """The policy in force at `version` beside another, on the same comments."""
+
+    version: int
+    comments: int
+    before: OutcomeReply
+    after: OutcomeReply
+    changes: list[MovesReply]
+
+
 @answers({200: PolicyReply})
 def get(session: Session, call: Call[Nothing, Nothing]) -> Reply:
     """The policy in force."""
@@ -77,6 +117,21 @@ def put(session: Session, call: Call[PolicyBody, Nothing]) -> Reply:
         now=call.now,
     )
     return Reply(body=changed)
+
+
+@answers({200: PolicyPreviewReply})
+def try_out(session: Session, call: Call[Terms, Nothing]) -> Reply:
+    """What this policy would make of the site's last thousand scored comments, beside the one in force."""
+    seen = policy_preview.look(session, call.site_id, call.body, now=call.now)
+    return Reply(
+        body=PolicyPreviewReply(
+            version=seen.version,
+            comments=seen.comments,
+            before=_outcome_reply(seen.before, seen.comments),
+            after=_outcome_reply(seen.after, seen.comments),
+            changes=[_moves_reply(change) for change in seen.changes],
+        )
+    )
 
 
 @answers({200: PolicyReply}, refuses=(404, 409))
@@ -114,4 +169,32 @@ def _version_reply(edition: Edition) -> VersionReply:
             for each in edition.changes
         ],
         policy=PolicyReply.model_validate(edition.policy.model_dump()),
+    )
+
+
+def _outcome_reply(outcome: Outcome, comments: int) -> OutcomeReply:
+    held = outcome.actions[Action.HOLD]
+    return OutcomeReply(
+        actions={action: outcome.actions[action] for action in Action},
+        reasons=dict(outcome.reasons),
+        queue_share=round(held / comments, 4) if comments else 0.0,
+    )
+
+
+def _moves_reply(change: Change) -> MovesReply:
+    return MovesReply(
+        was=change.was,
+        now=change.now,
+        count=change.count,
+        decided=dict(change.decided),
+        samples=[
+            MovedReply(
+                comment_id=sample.comment_id,
+                revision=sample.revision,
+                state=sample.state,
+                decided=sample.decided,
+                scores=rounded(dict(sample.scores)),
+            )
+            for sample in change.samples
+        ],
     )

@@ -20,6 +20,7 @@ from service.api import (
 )
 from service.api.comments import receiving_endpoint
 from service.api.endpoint import Nothing, json_endpoint
+from service.moderation.policy import Terms
 from service.moderation.rules.book import Book
 from service.storage.tables import Scope
 
@@ -75,6 +76,7 @@ ROUTES = [
     Route(POLICY, json_endpoint(policy.get, permission=ADMIN, body=Nothing, query=Nothing, writes=False), methods=["GET"]),
     Route(POLICY, json_endpoint(policy.put, permission=ADMIN, body=policy.PolicyBody, query=Nothing, writes=True), methods=["PUT"]),
     Route(POLICY + "/versions", json_endpoint(policy.list_versions, permission=ADMIN, body=Nothing, query=schemas.PageQuery, writes=False), methods=["GET"]),
+    Route(POLICY + "/preview", json_endpoint(policy.try_out, permission=ADMIN, body=Terms, query=Nothing, writes=False), methods=["POST"]),
     Route(POLICY + "/rollback", json_endpoint(policy.roll_back, permission=ADMIN, body=policy.RollbackBody, query=Nothing, writes=True), methods=["POST"]),
 ]
 # fmt: on

@@ -69,7 +69,7 @@ def look(session: Session, site_id: int, book: Book) -> Preview:
         .order_by(Comment.id.desc())
         .limit(LOOKED_AT)
     ).all()
-    decided = _decided(session, [comment.id for comment, _ in rows])
+    decided = decided_on(session, [comment.id for comment, _ in rows])
     looked, characters, sum_decided = 0, 0, Counter[str]()
     for comment, revision in rows:
         characters += len(revision.body)
@@ -98,7 +98,7 @@ def _count(tally: Tally, hit: Hit, comment: Comment, ruling: str) -> None:
         )
 
 
-def _decided(session: Session, comment_ids: Sequence[int]) -> dict[tuple[int, int], str]:
+def decided_on(session: Session, comment_ids: Sequence[int]) -> dict[tuple[int, int], str]:
     """(comment, revision) → where a person or a key moved it last; an edit decides nothing."""
     last = (
         select(func.max(Decision.id))
