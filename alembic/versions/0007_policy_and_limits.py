@@ -1,4 +1,4 @@
-"""who set a policy and what it brought back; what floods and honeypots are told by"""
+"""who set a policy and what it brought back; what floods and honeypots are told by; test keys"""
 
 import sqlalchemy as sa
 
@@ -44,9 +44,23 @@ def upgrade() -> None:
     # The longer index serves who asked the shorter one.
     op.create_index(op.f("ix_comments_author_id_posted_at"), "comments", ["author_id", "posted_at"])
     op.drop_index(op.f("ix_comments_author_id"), "comments")
+    with op.batch_alter_table("sites") as table:
+        table.add_column(sa.Column("sandbox_of", ID, nullable=True))
+        table.create_foreign_key(op.f("fk_sites_sandbox_of_sites"), "sites", ["sandbox_of"], ["id"])
+        table.create_unique_constraint(op.f("uq_sites_sandbox_of"), ["sandbox_of"])
+    with op.batch_alter_table("keys") as table:
+        table.add_column(sa.Column("test", sa.Boolean(), server_default=sa.false(), nullable=False))
 
 
 def downgrade() -> None:
+    # Test keys must not come to act on the sites themselves.
+    op.execute("UPDATE keys SET revoked_at = CURRENT_TIMESTAMP WHERE test AND revoked_at IS NULL")
+    with op.batch_alter_table("keys") as table:
+        table.drop_column("test")
+    with op.batch_alter_table("sites") as table:
+        table.drop_constraint(op.f("uq_sites_sandbox_of"), type_="unique")
+        table.drop_constraint(op.f("fk_sites_sandbox_of_sites"), type_="foreignkey")
+        table.drop_column("sandbox_of")
     op.create_index(op.f("ix_comments_author_id"), "comments", ["author_id"])
     op.drop_index(op.f("ix_comments_author_id_posted_at"), "comments")
     op.drop_table("arrivals")

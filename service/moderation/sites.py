@@ -37,7 +37,7 @@ def create(session: Session, slug: str, *, name: str, timezone: str = "UTC", now
         raise Invalid(f"{timezone!r} is not a time zone of the IANA database") from error
     if find(session, slug) is not None:
         raise Conflict(f"there is a site {slug!r} already")
-    site = Site(slug=slug, name=name, timezone=timezone, created_at=now)
+    site = Site(slug=slug, name=name, timezone=timezone, sandbox_of=None, created_at=now)
     session.add(site)
     session.flush()  # the policy's row needs the site's id
     set_policy(session, site.id, {}, now=now)
@@ -45,7 +45,7 @@ def create(session: Session, slug: str, *, name: str, timezone: str = "UTC", now
 
 
 def find(session: Session, slug: str) -> Site | None:
-    return session.scalar(select(Site).where(Site.slug == slug))
+    return session.scalar(select(Site).where(Site.slug == slug, Site.sandbox_of.is_(None)))
 
 
 def get(session: Session, slug: str) -> Site:
@@ -56,7 +56,9 @@ def get(session: Session, slug: str) -> Site:
 
 
 def list_all(session: Session) -> list[Site]:
-    return list(session.scalars(select(Site).order_by(Site.slug).limit(1000)))
+    """Every publication; the sandboxes of test keys are none."""
+    found = select(Site).where(Site.sandbox_of.is_(None)).order_by(Site.slug).limit(1000)
+    return list(session.scalars(found))
 
 
 def set_policy(

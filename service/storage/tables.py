@@ -133,6 +133,8 @@ class Site(Table):
     slug: Mapped[str] = mapped_column(sa.String(64), unique=True)
     name: Mapped[str] = mapped_column(sa.String(200))
     timezone: Mapped[str] = mapped_column(sa.String(64))
+    # The site whose test keys act here; such a site is listed and shown nowhere.
+    sandbox_of: Mapped[int | None] = mapped_column(Id, sa.ForeignKey("sites.id"), unique=True)
     created_at: Mapped[datetime]
 
 
@@ -164,6 +166,8 @@ class Key(Table):
     prefix: Mapped[str] = mapped_column(sa.String(16))
     sha256: Mapped[str] = mapped_column(sa.String(64), unique=True)
     scopes: Mapped[list[Any]]
+    # A test key acts in its site's sandbox alone.
+    test: Mapped[bool] = mapped_column(server_default=sa.false())
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
 
