@@ -7,10 +7,12 @@ from sqlalchemy.orm import Session
 
 from service.api.endpoint import Call, Nothing, Reply, answers
 from service.api.schemas import PageQuery, Payload, rounded
-from service.moderation import policy_preview, policy_versions, sites
-from service.moderation.policy import Action, Policy, Reason, Terms
+from service.errors import FieldError, Invalid
+from service.moderation import policy_preview, policy_versions, sites, suggestion
+from service.moderation.policy import Action, Policy, Reason, Scored, Terms
 from service.moderation.policy_preview import Change, Outcome
 from service.moderation.policy_versions import Edition
+from service.moderation.suggestion import Interval
 from service.storage.tables import State
 
 # The largest number that both databases can hold in such a column.
@@ -99,6 +101,36 @@ class PolicyPreviewReply(BaseModel):
     changes: list[MovesReply]
 
 
+class SuggestQuery(Payload):
+    """For which reason, and what its threshold is to reach: a `precision` or a `queue_share`."""
+
+    reason: Scored
+    precision: Annotated[float, Field(ge=0.5, le=0.999)] | None = None
+    queue_share: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+
+class IntervalReply(BaseModel):
+    """A share, and between what it lies with a chance of nine in ten."""
+
+    value: float
+    low: float
+    high: float
+
+
+class SuggestionReply(BaseModel):
+    """A threshold, and what it would have meant for the `comments` that the `model` scored last."""
+
+    reason: Reason
+    threshold: float
+    ground: Annotated[str, Field(description="what it rests on: decisions or comments")]
+    model: str
+    comments: int
+    queue_share: IntervalReply
+    decided: Annotated[int, Field(description="of those from the threshold on, by people")]
+    right: Annotated[int, Field(description="of the decided, rejected for this reason")]
+    precision: IntervalReply | None
+
+
 @answers({200: PolicyReply})
 def get(session: Session, call: Call[Nothing, Nothing]) -> Reply:
     """The policy in force."""
@@ -117,6 +149,41 @@ def put(session: Session, call: Call[PolicyBody, Nothing]) -> Reply:
         now=call.now,
     )
     return Reply(body=changed)
+
+
+@answers({200: SuggestionReply}, refuses=(409,))
+def suggest(session: Session, call: Call[Nothing, SuggestQuery]) -> Reply:
+    """The lowest threshold of a reason that reaches a precision or a queue share, by the site's own comments.
+
+    A 409 `not_shown` says what is missing where comments and decisions do not show it.
+    """
+    asked = call.query
+    if (asked.precision is None) is (asked.queue_share is None):
+        wrong = FieldError(
+            pointer="/query",
+            code="one_of",
+            detail="Ask for a precision or for a queue_share.",
+        )
+        raise Invalid(errors=(wrong,))
+    reason = asked.reason
+    if asked.precision is not None:
+        found = suggestion.for_precision(session, call.site_id, reason, precision=asked.precision)
+    else:
+        share = asked.queue_share or 0.0
+        found = suggestion.for_queue_share(session, call.site_id, reason, queue_share=share)
+    return Reply(
+        body=SuggestionReply(
+            reason=reason,
+            threshold=found.threshold,
+            ground="comments" if asked.precision is None else "decisions",
+            model=found.model,
+            comments=found.comments,
+            queue_share=_interval_reply(found.queue_share),
+            decided=found.decided,
+            right=found.right,
+            precision=_interval_reply(found.precision) if found.precision else None,
+        )
+    )
 
 
 @answers({200: PolicyPreviewReply})
@@ -197,4 +264,10 @@ def _moves_reply(change: Change) -> MovesReply:
             )
             for sample in change.samples
         ],
+    )
+
+
+def _interval_reply(interval: Interval) -> IntervalReply:
+    return IntervalReply(
+        value=round(interval.value, 4), low=round(interval.low, 4), high=round(interval.high, 4)
     )

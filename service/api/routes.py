@@ -77,6 +77,7 @@ ROUTES = [
     Route(POLICY, json_endpoint(policy.put, permission=ADMIN, body=policy.PolicyBody, query=Nothing, writes=True), methods=["PUT"]),
     Route(POLICY + "/versions", json_endpoint(policy.list_versions, permission=ADMIN, body=Nothing, query=schemas.PageQuery, writes=False), methods=["GET"]),
     Route(POLICY + "/preview", json_endpoint(policy.try_out, permission=ADMIN, body=Terms, query=Nothing, writes=False), methods=["POST"]),
+    Route(POLICY + "/suggest", json_endpoint(policy.suggest, permission=ADMIN, body=Nothing, query=policy.SuggestQuery, writes=False), methods=["GET"]),
     Route(POLICY + "/rollback", json_endpoint(policy.roll_back, permission=ADMIN, body=policy.RollbackBody, query=Nothing, writes=True), methods=["POST"]),
 ]
 # fmt: on

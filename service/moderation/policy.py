@@ -117,8 +117,8 @@ def _one_of(*reasons: Reason) -> WithJsonSchema:
 
 
 Threshold = Annotated[float, Field(ge=0, le=1)]
-Held = Annotated[Reason, AfterValidator(_may_hold), _one_of(*JUDGED_BY, Reason.ECHO)]
-Rejected = Annotated[Reason, AfterValidator(_has_a_score), _one_of(*JUDGED_BY)]
+ScoredOrEcho = Annotated[Reason, AfterValidator(_may_hold), _one_of(*JUDGED_BY, Reason.ECHO)]
+Scored = Annotated[Reason, AfterValidator(_has_a_score), _one_of(*JUDGED_BY)]
 # As the models tell languages: a code of ISO 639, or `unknown` for what is too short to tell.
 Language = Annotated[str, StringConstraints(pattern="^([a-z]{2,3}|unknown)$")]
 
@@ -128,8 +128,8 @@ class Thresholds(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    hold: dict[Held, Threshold] = {}
-    reject: dict[Rejected, Threshold] = {}
+    hold: dict[ScoredOrEcho, Threshold] = {}
+    reject: dict[Scored, Threshold] = {}
 
 
 class Rate(BaseModel):
@@ -262,7 +262,7 @@ def decide(answer: Answer, facts: Facts, policy: Policy) -> Ruling:
     not_judged: list[Reason] = []
     own = policy.of_language(answer.language)
     for code, label in JUDGED_BY.items():
-        score = _severity(code, answer.scores.get(label))
+        score = severity(code, answer.scores.get(label))
         if score is None:
             not_judged.append(code)
             continue
@@ -350,7 +350,8 @@ def _plain_reasons(answer: Answer, facts: Facts, policy: Policy) -> list[Because
     return plain
 
 
-def _severity(code: Reason, score: float | None) -> float | None:
+def severity(code: Reason, score: float | None) -> float | None:
+    """What a reason's threshold is compared with; None without ground to judge it."""
     if score is None:
         return None
     return round(1 - score, 4) if code is Reason.OFF_TOPIC else score

@@ -16,8 +16,8 @@ from service.moderation.rules.preview import (
     LOOKED_AT,
     MOST_CHARACTERS,
     MOST_SAMPLES,
-    UNDECIDED,
     decided_on,
+    said,
 )
 from service.moderation.rules.versions import InForce
 from service.storage.tables import Comment, CommentRevision, Score, State
@@ -95,7 +95,7 @@ def look(session: Session, site_id: int, terms: Terms, *, now: datetime) -> Prev
         change = changes.setdefault(
             (was.action, becomes.action), Change(was=was.action, now=becomes.action)
         )
-        ruling = decided.get((comment.id, comment.revision), UNDECIDED)
+        ruling = said(decided.get((comment.id, comment.revision)))
         change.count += 1
         change.decided[ruling] += 1
         if len(change.samples) < MOST_SAMPLES:

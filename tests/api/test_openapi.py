@@ -37,6 +37,7 @@ SPEAKS_OF_OTHERS = {
     "invalid_cursor",
     "not_in_revision",
     "missing",  # the reason of a decision that does not approve
+    "one_of",  # of two parameters
 }
 KNOWN = {
     "article_id": "a-1",
