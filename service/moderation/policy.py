@@ -261,6 +261,13 @@ def decide(answer: Answer, facts: Facts, policy: Policy) -> Ruling:
     rejected: list[Because] = []
     not_judged: list[Reason] = []
     own = policy.of_language(answer.language)
+    rejects = own.reject
+    # What the models do not know, or have not read to its end, a person rejects: unless the site said so
+    # of the very language.
+    if answer.too_long:
+        rejects = {}
+    elif not answer.supported:
+        rejects = policy.languages.get(answer.language, Thresholds()).reject
     for code, label in JUDGED_BY.items():
         score = severity(code, answer.scores.get(label))
         if score is None:
@@ -272,7 +279,7 @@ def decide(answer: Answer, facts: Facts, policy: Policy) -> Ruling:
         because = Because(
             code=code, score=score, threshold=threshold, evidence=_evidence(answer, label, facts)
         )
-        if code in own.reject and score >= own.reject[code]:
+        if code in rejects and score >= rejects[code]:
             rejected.append(because)
         elif score >= threshold:
             reasons.append(because)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.errors import Conflict
+from service.errors import ServiceError
 from service.moderation.policy import ABOUT_SITE, JUDGED_BY, Reason, severity
 from service.moderation.rules.preview import GONE, decided_on
 from service.storage.tables import Comment, Score, State
@@ -25,6 +25,12 @@ STEPS = 100
 RIGHT = {reason: {reason} for reason in JUDGED_BY} | {
     Reason.ABUSIVE: {Reason.ABUSIVE, Reason.THREAT, Reason.HATEFUL}
 }
+
+
+class NotShown(ServiceError):
+    """Comments and decisions do not show what was asked for."""
+
+    status, code, title = 409, "not_shown", "The ground does not show it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +70,7 @@ def for_precision(
 ) -> Suggestion:
     """The lowest threshold from which on people rejected at least so many for this reason.
 
-    Raises Conflict (`not_shown`) where decisions are too few, too few of the comments are decided, or they
+    Raises NotShown where decisions are too few, too few of the comments are decided, or they
     do not show it with a chance of nineteen in twenty. Thresholds are tried from the highest on, down to the
     first that fails: so the chance holds for the one that is found, however many were tried.
     """
@@ -83,12 +89,11 @@ def for_precision(
         found = threshold
     if found is None:
         ruled = [each for each in seen if each.right is not None]
-        raise Conflict(
+        raise NotShown(
             f"people ruled on {len(ruled)} of the last {len(seen)} comments that these weights scored for"
             f" {reason.value!r}, and found it right for {sum(each.right is True for each in ruled)}:"
             f" that shows a precision of {precision} at no threshold; at least {needed} rulings are needed,"
             f" on {DECIDED_SHARE:.0%} of the comments from it on",
-            code="not_shown",
         )
     return _suggestion(found, model, seen)
 
@@ -98,21 +103,19 @@ def for_queue_share(
 ) -> Suggestion:
     """The lowest threshold that would have held at most this share of the last comments for the reason.
 
-    Raises Conflict (`not_shown`) where there are too few.
+    Raises NotShown where there are too few.
     """
     model, seen = _seen(session, site_id, reason)
     if len(seen) < FEWEST_COMMENTS:
-        raise Conflict(
+        raise NotShown(
             f"these weights have scored {len(seen)} comments for {reason.value!r};"
             f" {FEWEST_COMMENTS} are needed",
-            code="not_shown",
         )
     most = queue_share * len(seen)
     fitting = [step for step in _steps() if sum(each.score >= step for each in seen) <= most]
     if not fitting:
-        raise Conflict(
+        raise NotShown(
             f"more than {queue_share:.0%} of the comments have the highest score there is",
-            code="not_shown",
         )
     return _suggestion(fitting[-1], model, seen)
 

@@ -1,6 +1,7 @@
 """The policy at the API's door: read, set, its versions told, and one step back."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -63,6 +64,16 @@ def test_a_stale_version_is_refused(admin: Call) -> None:
         reply = admin(method, path, body)
         assert (reply.status_code, reply.json()["code"]) == (409, "stale")
     assert admin("GET").json()["version"] == 2
+
+
+def test_of_two_who_set_it_at_once_one_is_told(admin: Call) -> None:
+    bodies = [{"version": 1, "hold": {"spam": n / 10}} for n in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        replies = list(pool.map(lambda body: admin("PUT", body=body), bodies))
+    statuses = sorted(reply.status_code for reply in replies)
+    assert statuses == [200] + [409] * 7
+    [won] = [reply.json() for reply in replies if reply.status_code == 200]
+    assert admin("GET").json() == won
 
 
 def test_every_wrong_entry_is_named_at_once(admin: Call) -> None:
