@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.errors import Conflict, NotFound
+from service.errors import NotFound
 from service.moderation import cursors, policy, sites
 from service.moderation.actor import Actor
 from service.moderation.policy import Terms
@@ -42,23 +42,25 @@ def put(
     session: Session, site_id: int, terms: Terms, *, seen: int, actor: Actor, now: datetime
 ) -> policy.Policy:
     """Make these the policy; raises Conflict if `seen` is not the version in force."""
-    _must_be_in_force(session, site_id, seen)
     # What was left out stays out: a later release may have a better default.
     body = terms.model_dump(mode="json", exclude_unset=True, exclude={"version"})
-    version = sites.set_policy(session, site_id, body, actor=actor, now=now)
+    version = sites.set_policy(session, site_id, body, actor=actor, seen=seen, now=now)
     return policy.from_body(version, body)
 
 
 def roll_back(
     session: Session, site_id: int, *, to: int, seen: int | None, actor: Actor, now: datetime
 ) -> policy.Policy:
-    """What was version `to` becomes the next version; raises NotFound if the site never had it."""
-    if seen is not None:
-        _must_be_in_force(session, site_id, seen)
+    """What was version `to` becomes the next version; raises NotFound if the site never had it.
+
+    Raises Conflict if `seen` is given and is not the version in force.
+    """
     row = session.scalar(select(Policy).where(Policy.site_id == site_id, Policy.version == to))
     if row is None:
         raise NotFound(f"this site's policy has no version {to}")
-    version = sites.set_policy(session, site_id, row.body, actor=actor, restores=to, now=now)
+    version = sites.set_policy(
+        session, site_id, row.body, actor=actor, seen=seen, restores=to, now=now
+    )
     return policy.from_body(version, row.body)
 
 
@@ -103,15 +105,9 @@ def _changes(before: policy.Policy, after: policy.Policy) -> Iterator[Change]:
 
 
 def _entries(value: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
-    """Each entry of a policy by its place; its names hold no sign that a pointer would escape."""
+    """Each entry of a policy by its place, a JSON pointer (RFC 6901)."""
     if isinstance(value, Mapping):
         for name, each in value.items():
-            yield from _entries(each, f"{pointer}/{name}")
+            yield from _entries(each, f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}")
     else:
         yield pointer, value
-
-
-def _must_be_in_force(session: Session, site_id: int, seen: int) -> None:
-    version = sites.get_policy(session, site_id).version
-    if seen != version:
-        raise Conflict(f"the policy is at version {version} by now", code="stale")

@@ -67,12 +67,18 @@ def set_policy(
     body: dict[str, Any],
     *,
     actor: Actor = MACHINE,
+    seen: int | None = None,
     restores: int | None = None,
     now: datetime,
 ) -> int:
-    """Add a version of the site's policy and return its number; raises Invalid."""
+    """Add a version of the site's policy and return its number.
+
+    Raises Invalid for what is no policy, Conflict if `seen` is given and is not the version in force.
+    """
     policies.must_be_valid(body)
     latest = session.scalar(select(func.max(Policy.version)).where(Policy.site_id == site_id)) or 0
+    if seen is not None and seen != latest:
+        raise Conflict(f"the policy is at version {latest} by now", code="stale")
     session.execute(
         insert(Policy).values(
             site_id=site_id,
