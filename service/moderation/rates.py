@@ -34,13 +34,8 @@ def hashed_address(ip: str, *, secret: str) -> str | None:
 
 
 def note(session: Session, comment: Comment, *, address: str, now: datetime) -> None:
-    """Keep for a day from which address a comment came; older rows are swept."""
-    old = select(Arrival.comment_id).where(Arrival.at < now - KEPT).limit(SWEPT)
-    session.execute(
-        delete(Arrival)
-        .where(Arrival.comment_id.in_(old.scalar_subquery()))
-        .execution_options(synchronize_session=False)
-    )
+    """Keep for a day from which address a comment came."""
+    sweep(session, now=now)
     if _is_new(comment):
         at = min(comment.posted_at, now)
         session.execute(
@@ -48,6 +43,16 @@ def note(session: Session, comment: Comment, *, address: str, now: datetime) -> 
                 comment_id=comment.id, site_id=comment.site_id, address=address, at=at
             )
         )
+
+
+def sweep(session: Session, *, now: datetime) -> None:
+    """Drop some of the rows that no window reaches any more: more than a comment brings."""
+    old = select(Arrival.comment_id).where(Arrival.at < now - KEPT).limit(SWEPT)
+    session.execute(
+        delete(Arrival)
+        .where(Arrival.comment_id.in_(old.scalar_subquery()))
+        .execution_options(synchronize_session=False)
+    )
 
 
 def are_exceeded(session: Session, comment: Comment, in_force: Policy) -> bool:
