@@ -22,10 +22,13 @@ def gather(
     now: datetime,
 ) -> Facts:
     """How the article takes comments, who floods, what fell into the honeypot, and the rules that apply."""
-    mode = session.scalar(select(Article.mode).where(Article.id == comment.article_id))
+    mode, section = session.execute(
+        select(Article.mode, Article.section).where(Article.id == comment.article_id)
+    ).one()
     after = in_force.trusted_after
     return Facts(
         length=len(revision.body),
+        section=section,
         hold_all=mode is Mode.HOLD_ALL
         or (
             mode is Mode.TRUSTED_ONLY

@@ -121,6 +121,8 @@ ScoredOrEcho = Annotated[Reason, AfterValidator(_may_hold), _one_of(*JUDGED_BY, 
 Scored = Annotated[Reason, AfterValidator(_has_a_score), _one_of(*JUDGED_BY)]
 # As the models tell languages: a code of ISO 639, or `unknown` for what is too short to tell.
 Language = Annotated[str, StringConstraints(pattern="^([a-z]{2,3}|unknown)$")]
+# As the site's articles name theirs.
+Section = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class Thresholds(BaseModel):
@@ -144,7 +146,8 @@ class Rate(BaseModel):
 class Terms(Thresholds):
     """What a policy says; everything left out is the default."""
 
-    languages: dict[Language, Thresholds] = {}
+    sections: Annotated[dict[Section, Thresholds], Field(max_length=200)] = {}
+    languages: Annotated[dict[Language, Thresholds], Field(max_length=200)] = {}
     hold_echoes: bool = False
     fail: FailPolicy = FailPolicy.ASK_A_PERSON
     wait_for_model_s: Annotated[int, Field(ge=0, le=7 * 24 * 3600)] = 900
@@ -166,10 +169,14 @@ class Policy(Terms):
         """The policy in full, as JSON."""
         return self.model_dump(mode="json", exclude={"version"})
 
-    def of_language(self, language: str) -> Thresholds:
-        """The thresholds for a language: its own over the site's."""
-        own = self.languages.get(language, Thresholds())
-        return Thresholds(hold=self.hold | own.hold, reject=self.reject | own.reject)
+    def thresholds(self, language: str, section: str | None) -> Thresholds:
+        """Those for a comment: a language's own go before its section's, and those before the site's."""
+        named = self.languages.get(language, Thresholds())
+        under = self.sections.get(section or "", Thresholds())
+        return Thresholds(
+            hold=self.hold | under.hold | named.hold,
+            reject=self.reject | under.reject | named.reject,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,6 +220,8 @@ class Facts:
     """What is known of a comment beside its scores."""
 
     length: int
+    # Of the article, as it is now.
+    section: str | None = None
     hold_all: bool = False
     # Its author or its address sent more than their share before it.
     too_many: bool = False
@@ -260,7 +269,7 @@ def decide(answer: Answer, facts: Facts, policy: Policy) -> Ruling:
     reasons: list[Because] = []
     rejected: list[Because] = []
     not_judged: list[Reason] = []
-    own = policy.of_language(answer.language)
+    own = policy.thresholds(answer.language, facts.section)
     rejects = own.reject
     # What the models do not know, or have not read to its end, a person rejects: unless the site said so
     # of the very language.
@@ -348,7 +357,8 @@ def _plain_reasons(answer: Answer, facts: Facts, policy: Policy) -> list[Because
         plain.append(Because(code=Reason.UNSUPPORTED_LANGUAGE, evidence=everything))
     if answer.too_long:
         plain.append(Because(code=Reason.TOO_LONG, evidence=everything))
-    threshold = policy.of_language(answer.language).hold.get(Reason.ECHO, CAUTIOUS_THRESHOLD)
+    own = policy.thresholds(answer.language, facts.section)
+    threshold = own.hold.get(Reason.ECHO, CAUTIOUS_THRESHOLD)
     if policy.hold_echoes and answer.echo >= threshold:
         repeats = tuple(repeat.comment for repeat in answer.repeats)
         plain.append(

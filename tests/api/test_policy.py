@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from service.moderation import keys, sites
 from service.storage.db import Database
 from service.storage.tables import Scope
-from tests.conftest import NOW, House, post_comment
+from tests.conftest import NOW, House, post_comment, put_article
 
 pytestmark = pytest.mark.usefixtures("article")
 
@@ -153,4 +153,32 @@ def test_a_language_has_thresholds_of_its_own(admin: Call, client: TestClient) -
     assert [each["code"] for each in french["verdict"]["reasons"]] == [
         "spam",
         "unsupported_language",
+    ]
+
+
+def test_a_section_has_thresholds_of_its_own_and_a_language_goes_before_it(
+    admin: Call, client: TestClient
+) -> None:
+    put_article(client, "a-2", section="Arts / Film")
+    put(
+        admin,
+        1,
+        sections={"Arts / Film": {"hold": {"spam": 0.99}, "reject": {"abusive": 0.9}}},
+        languages={"fr": {"hold": {"spam": 0.5}}},
+    )
+    for comment_id, text, article_id, state in (
+        ("c-1", SPAM, "a-1", "held"),
+        ("c-2", SPAM, "a-2", "approved"),
+        ("c-3", "You idiot", "a-1", "held"),
+        ("c-4", "You idiot", "a-2", "rejected"),
+    ):
+        got = post_comment(client, comment_id, text, article_id=article_id).json()
+        assert got["state"] == state, comment_id
+    french = post_comment(client, "c-5", f"bonjour {SPAM}", article_id="a-2").json()
+    assert "spam" in [each["code"] for each in french["verdict"]["reasons"]]
+    pointers = [each["pointer"] for each in admin("GET", "/versions").json()["items"][0]["changes"]]
+    assert pointers == [
+        "/languages/fr/hold/spam",
+        "/sections/Arts ~1 Film/hold/spam",
+        "/sections/Arts ~1 Film/reject/abusive",
     ]
