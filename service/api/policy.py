@@ -11,12 +11,11 @@ from service.errors import FieldError, Invalid
 from service.moderation import policy_preview, policy_versions, sites, suggestion
 from service.moderation.policy import Action, Policy, Reason, Scored, Terms
 from service.moderation.policy_preview import Change, Outcome
-from service.moderation.policy_versions import Edition
+from service.moderation.policy_versions import LAST_VERSION, Edition
 from service.moderation.suggestion import Interval
 from service.storage.tables import State
 
-# The largest number that both databases can hold in such a column.
-Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Version = Annotated[int, Field(ge=1, le=LAST_VERSION)]
 
 
 class PolicyBody(Terms):

@@ -15,6 +15,8 @@ from service.moderation.policy import Terms
 from service.storage.tables import Key, Person, Policy
 
 LONGEST_PAGE = 100
+# The largest number that PostgreSQL compares with such a column.
+LAST_VERSION = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,8 @@ def next_page(
         .order_by(Policy.version.desc())
     )
     if cursor:
-        asked = asked.where(Policy.version < cursors.parse(cursor, of="list of versions"))
+        under = min(cursors.parse(cursor, of="list of versions"), LAST_VERSION)
+        asked = asked.where(Policy.version < under)
     # One more than is shown: each is compared with the one before it.
     rows = session.execute(asked.limit(limit + 1)).all()
     bodies = [policy.from_body(row.version, row.body) for row, _, _ in rows]
