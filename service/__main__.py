@@ -232,12 +232,20 @@ def add_key(
     *,
     name: str = "backend",
     scope: Annotated[list[Scope], typer.Option(help="May be repeated.")] = KEY_SCOPES,
+    test: Annotated[
+        bool, typer.Option("--test", help="Acts in a sandbox beside the site.")
+    ] = False,
 ) -> None:
     """A new key; it is shown once."""
     with _opened() as database:
         secret = database.write(
             lambda s: keys.create(
-                s, sites.get(s, site), name=name, scopes=frozenset(scope), now=utc_now()
+                s,
+                sites.get(s, site),
+                name=name,
+                scopes=frozenset(scope),
+                test=test,
+                now=utc_now(),
             )
         )
     print(secret)
@@ -248,8 +256,10 @@ def list_keys(site: str) -> None:
     """A site's keys, by their first letters."""
     with _opened() as database:
         for key in database.read(lambda s: keys.list_of(s, sites.get(s, site))):
+            kind = "  test" if key.test else ""
             ended = "  revoked" if key.revoked_at else ""
-            out.print(f"{key.prefix}…  {key.name}  {','.join(key.scopes)}{ended}", highlight=False)
+            line = f"{key.prefix}…  {key.name}  {','.join(key.scopes)}{kind}{ended}"
+            out.print(line, highlight=False)
 
 
 @key_app.command("revoke")

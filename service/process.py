@@ -10,7 +10,7 @@ import structlog
 from anyio import CapacityLimiter, to_thread
 
 from service.moderation.scores import Scorer
-from service.rates import Rates
+from service.rates import Rates, Shares
 from service.settings import Settings
 from service.storage.db import POOL_SIZE, Database
 
@@ -29,10 +29,18 @@ class Process:
     owner: str
     background: set[asyncio.Task[None]] = field(default_factory=set)
     rates: Rates = field(init=False)
+    shares: Shares = field(init=False)
     limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(POOL_SIZE))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rates", Rates(a_second=self.settings.key_rate))
+        object.__setattr__(self, "shares", Shares(places=self.settings.scoring_queue))
+
+    def make_room(self, key_id: int) -> None:
+        """Raise Unavailable while too many comments wait for the models, TooManyRequests while they are this key's."""
+        # Comments that are stored and not yet asked about will be: they count as waiting.
+        self.scorer.make_room(promised=len(self.background))
+        self.shares.must_leave_room(key_id)
 
     async def in_thread(self, act: Callable[[], T]) -> T:
         """Run blocking work beside the event loop, as many at a time as there are connections."""

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from service import delivery
-from service.moderation import articles, judging, pruning
+from service.moderation import articles, judging, pruning, rates
 from service.moderation.judging import Task
 from service.moderation.scores import Answer, ScorerUnavailable
 from service.process import Process, utc_now
@@ -68,6 +68,7 @@ def prune_once(process: Process) -> bool:
     now = utc_now()
     batch = process.database.read(lambda s: pruning.find(s, now=now))
     if batch is None:
+        process.database.write(lambda s: rates.sweep(s, now=now))
         # What was erased while somebody read an older picture may still be in the log.
         process.database.empty_log()
         return False

@@ -69,8 +69,11 @@ def test_an_installation_is_set_up_step_by_step_and_the_doctor_says_the_next(run
     assert "The Post" in run("site", "list").stdout
     key = run("key", "add", "post").stdout.strip()
     assert key.startswith("pb_")
+    assert run("key", "add", "post", "--name", "ci", "--test").returncode == 0
     listed = run("key", "list", "post").stdout
     assert key not in listed
+    assert "ci  ingest,moderate,publish  test" in listed
+    assert len(run("site", "list").stdout.splitlines()) == 1
     person = ("mo@post.example", "--name", "Mo", "--site", "post", "--role", "moderator")
     added = run("person", "add", *person, "--password", "a long enough password")
     assert added.returncode == 0, added.stderr

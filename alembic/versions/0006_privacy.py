@@ -22,17 +22,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_author_emails_email_hash"), "author_emails", ["email_hash"])
     op.create_table(
-        "addresses",
-        sa.Column("comment_id", ID, autoincrement=False, nullable=False),
-        sa.Column("ip_hash", sa.String(length=64), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["comment_id"], ["comments.id"], name=op.f("fk_addresses_comment_id")
-        ),
-        sa.PrimaryKeyConstraint("comment_id", name=op.f("pk_addresses")),
-    )
-    op.create_index(op.f("ix_addresses_at"), "addresses", ["at"])
-    op.create_table(
         "erasures",
         sa.Column("id", ID, nullable=False),
         sa.Column("site_id", ID, nullable=False),
@@ -77,5 +66,5 @@ def downgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         with op.batch_alter_table("events", recreate="always"):
             pass
-    for table in ("legal_orders", "retentions", "erasures", "addresses", "author_emails"):
+    for table in ("legal_orders", "retentions", "erasures", "author_emails"):
         op.drop_table(table)

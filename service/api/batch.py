@@ -115,6 +115,7 @@ async def _take(
         fresh = [one.receipt.comment_id for one in stored if one.receipt and one.receipt.fresh]
         if fresh:
             judged.append(process.go_on(ruling.judge(process, fresh)))
+            process.shares.hold(call.caller.key_id, len(fresh), until=judged[-1])
     await _wait(set(judged), until=until)
     return taken
 
@@ -138,7 +139,7 @@ def _store_one(process: Process, call: Call[Nothing, BatchQuery], value: Any) ->
     """One comment in a transaction of its own: what happens to it happens to no other."""
     try:
         body = parse_value(value, CommentBody)
-        process.scorer.make_room(promised=len(process.background))
+        process.make_room(call.caller.key_id)
         new = body.as_new(body.id, secret=call.settings.secret)
         receipt = process.database.write(
             lambda s: comments.submit(s, call.site_id, new, owner=process.owner, now=utc_now())

@@ -74,8 +74,7 @@ def receiving_endpoint(
             call = endpoint.check(
                 process, request, raw, permission=permission, body=body, query=WaitQuery
             )
-            # Comments that are stored and not yet asked about will be: they count as waiting.
-            process.scorer.make_room(promised=len(process.background))
+            process.make_room(call.caller.key_id)
             receipt = process.database.write(lambda session: receive(session, call, process.owner))
             return call, receipt
 
@@ -85,6 +84,7 @@ def receiving_endpoint(
             return render_problem(error, request)
         if receipt.fresh:
             judged = process.go_on(ruling.judge(process, [receipt.comment_id]))
+            process.shares.hold(call.caller.key_id, 1, until=judged)
             if call.query.wait:
                 # Shielded by being waited for, not awaited: the caller's time ends, the work goes on.
                 await asyncio.wait({judged}, timeout=call.query.wait)

@@ -99,7 +99,9 @@ def _cleaned(value: Any, pointer: str, unfit: list[FieldError]) -> Any:
 
 
 def _field_error(error: ErrorDetails, under: str = "") -> FieldError:
-    pointer = under + "".join(f"/{_escaped(str(part))}" for part in error["loc"])
+    # A key that is wrong is pointed to as what stands under it.
+    parts = [str(part) for part in error["loc"] if part != "[key]"]
+    pointer = under + "".join(f"/{_escaped(part)}" for part in parts)
     kind = error["type"]
     code = CODES.get(kind) or ("wrong_type" if kind.endswith(("_type", "_parsing")) else kind)
     return FieldError(pointer=pointer, code=code, detail=error["msg"])

@@ -16,7 +16,6 @@ class DueReply(BaseModel):
     rejected: int
     withdrawn: int
     events: int
-    addresses: int
 
 
 @answers({200: Keep})

@@ -12,6 +12,7 @@ from service.api import (
     feed,
     flags,
     picks,
+    policy,
     retention,
     review,
     rules,
@@ -21,6 +22,7 @@ from service.api import (
 )
 from service.api.comments import receiving_endpoint
 from service.api.endpoint import Nothing, json_endpoint
+from service.moderation.policy import Terms
 from service.moderation.retention import Keep
 from service.moderation.rules.book import Book
 from service.storage.tables import Scope
@@ -28,7 +30,7 @@ from service.storage.tables import Scope
 INGEST, MODERATE, PUBLISH, ADMIN = Scope.INGEST, Scope.MODERATE, Scope.PUBLISH, Scope.ADMIN
 ARTICLE, COMMENT = "/articles/{article_id}", "/comments/{comment_id}"
 WEBHOOKS, WEBHOOK = "/site/webhooks", "/site/webhooks/{webhook_id}"
-RULES, RETENTION = "/site/rules", "/site/retention"
+RULES, RETENTION, POLICY = "/site/rules", "/site/retention", "/site/policy"
 
 # fmt: off
 ROUTES = [
@@ -79,5 +81,11 @@ ROUTES = [
     Route(RULES + "/rollback", json_endpoint(rules.roll_back, permission=ADMIN, body=rules.SeenBody, query=Nothing, writes=True), methods=["POST"]),
     Route(RULES + "/packs", json_endpoint(rules.list_packs, permission=ADMIN, body=Nothing, query=Nothing, writes=False), methods=["GET"]),
     Route(RULES + "/packs/{pack_id}", json_endpoint(rules.load_pack, permission=ADMIN, body=rules.SeenBody, query=Nothing, writes=True), methods=["POST"]),
+    Route(POLICY, json_endpoint(policy.get, permission=ADMIN, body=Nothing, query=Nothing, writes=False), methods=["GET"]),
+    Route(POLICY, json_endpoint(policy.put, permission=ADMIN, body=policy.PolicyBody, query=Nothing, writes=True), methods=["PUT"]),
+    Route(POLICY + "/versions", json_endpoint(policy.list_versions, permission=ADMIN, body=Nothing, query=schemas.PageQuery, writes=False), methods=["GET"]),
+    Route(POLICY + "/preview", json_endpoint(policy.try_out, permission=ADMIN, body=Terms, query=Nothing, writes=False), methods=["POST"]),
+    Route(POLICY + "/suggest", json_endpoint(policy.suggest, permission=ADMIN, body=Nothing, query=policy.SuggestQuery, writes=False), methods=["GET"]),
+    Route(POLICY + "/rollback", json_endpoint(policy.roll_back, permission=ADMIN, body=policy.RollbackBody, query=Nothing, writes=True), methods=["POST"]),
 ]
 # fmt: on

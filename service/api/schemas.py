@@ -18,8 +18,9 @@ from service.ids import ID, ID_ADVICE, ID_SCHEMA
 from service.moderation import articles
 from service.moderation.articles import LONGEST_ARTICLE, LONGEST_TITLE, NewArticle
 from service.moderation.comments import LONGEST_COMMENT, LONGEST_NAME, NewAuthor, NewComment
-from service.moderation.people import hashed_email, hashed_ip
+from service.moderation.people import hashed_email
 from service.moderation.policy import Action
+from service.moderation.rates import hashed_address
 from service.moderation.reading import View
 from service.storage.tables import Mode, State
 
@@ -132,18 +133,19 @@ class CommentEdit(Payload):
     posted_at: Moment | None = None
     reactions: Annotated[int, Field(ge=0, le=10**9)] | None = None
     ip: (
-        Annotated[
-            str,
-            Field(
-                max_length=45, description="kept as a keyed hash, if the site's retention says so"
-            ),
-        ]
-        | None
+        Annotated[str, Field(max_length=45, description="kept for a day, as a keyed hash")] | None
     ) = None
     user_agent: (
         Annotated[str, Field(max_length=1000, description="accepted, not stored")] | None
     ) = None
     language: Language | None = None
+    honeypot: (
+        Annotated[
+            str,
+            Field(max_length=LONGEST_COMMENT, description="a field that people do not see"),
+        ]
+        | None
+    ) = None
 
     def as_new(self, comment_id: str, *, secret: str) -> NewComment:
         email = self.author.email
@@ -164,7 +166,8 @@ class CommentEdit(Payload):
             posted_at=self.posted_at,
             reactions=self.reactions,
             language=self.language,
-            ip_hash=hashed_ip(self.ip, secret=secret) if self.ip else None,
+            address=hashed_address(self.ip, secret=secret) if self.ip else None,
+            honeypot=bool(self.honeypot and self.honeypot.strip()),
         )
 
 

@@ -36,9 +36,11 @@ async def score(request: Request[State]) -> Response:
         call = endpoint.check(
             process, request, raw, permission=Scope.INGEST, body=ScoreBody, query=Nothing
         )
-        process.scorer.make_room(promised=len(process.background))
+        process.make_room(call.caller.key_id)
         question = _question(process, call)
-        return question, process.scorer.ask(question)
+        answering = process.scorer.ask(question)
+        process.shares.hold(call.caller.key_id, 1, until=answering)
+        return question, answering
 
     return await asking.answer(request, ask, _reply)
 

@@ -12,7 +12,8 @@ from service.moderation import comments, cursors, erasures
 from service.moderation.actor import Actor
 from service.moderation.flags import hashed_reporter
 from service.storage.flags import Flag
-from service.storage.privacy_tables import Address, AuthorEmail, LegalOrder
+from service.storage.limit_tables import Arrival
+from service.storage.privacy_tables import AuthorEmail, LegalOrder
 from service.storage.tables import (
     Article,
     Author,
@@ -205,7 +206,7 @@ def _kept(session: Session, rows: Sequence[tuple[Comment, str, str | None]]) -> 
     picks = beside(select(Pick), Pick.comment_id, Pick.id)
     told = select(Delivery.public_id).join(Event, Event.id == Delivery.event_id)
     deliveries = beside(told, Event.comment_id, Delivery.id)
-    addresses = beside(select(Address.ip_hash), Address.comment_id, Address.comment_id)
+    addresses = beside(select(Arrival.address), Arrival.comment_id, Arrival.comment_id)
     return [
         Kept(
             comment=comment,

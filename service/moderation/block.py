@@ -39,7 +39,7 @@ def get_published(session: Session, site_slug: str, article_id: str) -> Block:
     article = session.scalar(
         select(Article)
         .join(Site, Site.id == Article.site_id)
-        .where(Site.slug == site_slug, Article.public_id == article_id)
+        .where(Site.slug == site_slug, Site.sandbox_of.is_(None), Article.public_id == article_id)
     )
     if article is None:
         raise NotFound("there is no such article")

@@ -10,10 +10,10 @@ from sqlalchemy import insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.errors import Conflict, FieldError, Gone, Invalid, NotFound
-from service.moderation import articles, decisions, erasures, legal, retention, withdrawal
+from service.moderation import articles, decisions, erasures, legal, rates, withdrawal
 from service.moderation.actor import Actor
 from service.moderation.articles import NewArticle
-from service.storage.privacy_tables import Address, AuthorEmail
+from service.storage.privacy_tables import AuthorEmail
 from service.storage.tables import Article, Author, Comment, CommentRevision, Mode, State
 
 LONGEST_COMMENT = 50_000
@@ -52,7 +52,9 @@ class NewComment:
     posted_at: datetime | None = None
     reactions: int | None = None
     language: str | None = None
-    ip_hash: str | None = None
+    # The keyed hash of the address it came from.
+    address: str | None = None
+    honeypot: bool = False
     article: NewArticle | None = None
 
     @property
@@ -113,7 +115,8 @@ def submit(
     session.add(comment)
     session.flush()  # the revision needs the comment's id
     _add_revision(session, comment, new, now=now)
-    _keep_address(session, comment, new, now=now)
+    if new.address:
+        rates.note(session, comment, address=new.address, now=now)
     _link_orphans(session, comment)
     return Receipt(comment_id=comment.id, revision=1, created=True, fresh=True)
 
@@ -156,7 +159,6 @@ def put(
         setattr(comment, column, value)
     _hang(session, comment, article, new.parent_id)
     _add_revision(session, comment, new, now=now)
-    _keep_address(session, comment, new, now=now)
     return Receipt(comment_id=comment.id, revision=comment.revision, created=False, fresh=True)
 
 
@@ -293,16 +295,11 @@ def _add_revision(session: Session, comment: Comment, new: NewComment, *, now: d
             author_url=new.author.url,
             author_email_domain=new.author.email_domain,
             language=new.language,
+            honeypot=new.honeypot,
             fingerprint=new.fingerprint,
             created_at=now,
         )
     )
-
-
-def _keep_address(session: Session, comment: Comment, new: NewComment, *, now: datetime) -> None:
-    """Where it came from, as a keyed hash, if the site says for how long it is to be kept."""
-    if new.ip_hash and retention.get(session, comment.site_id).addresses:
-        session.merge(Address(comment_id=comment.id, ip_hash=new.ip_hash, at=now))
 
 
 def _hang(session: Session, comment: Comment, article: Article, parent_id: str | None) -> None:

@@ -13,7 +13,8 @@ from service.moderation.actor import MACHINE, Actor
 from service.moderation.rules import clusters
 from service.storage.db import leave_no_trace
 from service.storage.flags import Flag
-from service.storage.privacy_tables import Address, AuthorEmail, Erasure
+from service.storage.limit_tables import Arrival
+from service.storage.privacy_tables import AuthorEmail, Erasure
 from service.storage.tables import (
     Author,
     Comment,
@@ -197,7 +198,7 @@ def _empty(session: Session, comment_ids: Sequence[int]) -> None:
         delete(Flag).where(Flag.comment_id.in_(comment_ids)),
         delete(Note).where(Note.decision_id.in_(decided)),
         update(Pick).where(Pick.comment_id.in_(comment_ids)).values(**no_quote),
-        delete(Address).where(Address.comment_id.in_(comment_ids)),
+        delete(Arrival).where(Arrival.comment_id.in_(comment_ids)),
     ):
         session.execute(statement.execution_options(synchronize_session=False))
     for comment_id in comment_ids:

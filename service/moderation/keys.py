@@ -5,10 +5,11 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.errors import Invalid, NotFound, Unauthorized
+from service.moderation import sandbox
 from service.storage.tables import Key, Scope, Site
 
 PREFIX = "pb_"
@@ -17,7 +18,7 @@ LONGEST_NAME = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """A key at the door: which site it speaks for and what it may do."""
+    """A key at the door: which site it speaks for, a test key for its sandbox, and what it may do."""
 
     key_id: int
     site_id: int
@@ -29,11 +30,19 @@ class Caller:
 
 
 def create(
-    session: Session, site: Site, *, name: str, scopes: frozenset[Scope], now: datetime
+    session: Session,
+    site: Site,
+    *,
+    name: str,
+    scopes: frozenset[Scope],
+    test: bool = False,
+    now: datetime,
 ) -> str:
-    """A new key; the only time its text is seen."""
+    """A new key; the only time its text is seen. A test key acts in the site's sandbox, whatever its scopes."""
     if not 0 < len(name.strip()) <= LONGEST_NAME:
         raise Invalid(f"a key's name has 1 to {LONGEST_NAME} characters")
+    if test:
+        sandbox.open_for(session, site, now=now)
     secret = PREFIX + secrets.token_urlsafe(32)
     session.add(
         Key(
@@ -42,6 +51,7 @@ def create(
             prefix=secret[:8],
             sha256=_hash(secret),
             scopes=sorted(scopes),
+            test=test,
             created_at=now,
             revoked_at=None,
         )
@@ -52,16 +62,22 @@ def create(
 def authenticate(session: Session, secret: str) -> Caller:
     """Who holds this key; raises Unauthorized if nobody does."""
     row = session.execute(
-        select(Key, Site.slug)
-        .join(Site, Site.id == Key.site_id)
+        select(Key, Site.id, Site.slug)
+        .join(
+            Site,
+            or_(
+                and_(~Key.test, Site.id == Key.site_id),
+                and_(Key.test, Site.sandbox_of == Key.site_id),
+            ),
+        )
         .where(Key.sha256 == _hash(secret), Key.revoked_at.is_(None))
     ).first()
     if row is None:
         raise Unauthorized("this key is unknown or revoked")
-    key, slug = row
+    key, site_id, slug = row
     return Caller(
         key_id=key.id,
-        site_id=key.site_id,
+        site_id=site_id,
         site=slug,
         scopes=frozenset(Scope(s) for s in key.scopes),
     )

@@ -164,11 +164,6 @@ def hashed_email(email: str, *, secret: str) -> str:
     return keyed_hash(email.strip().lower(), secret=secret)
 
 
-def hashed_ip(ip: str, *, secret: str) -> str:
-    """A network address as it is kept, where it is: there are so few that only the key protects it."""
-    return keyed_hash(f"ip:{ip.strip().lower()}", secret=secret)
-
-
 def keyed_hash(text: str, *, secret: str) -> str:
     """What nobody can guess back without the installation's secret; hexadecimal."""
     return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()

@@ -1,11 +1,20 @@
 """The policy: scores and facts in, a verdict with its reasons out. Pure."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
 
 from service.errors import FieldError, Invalid
 from service.moderation.scores import Answer, Span
@@ -35,6 +44,8 @@ class Reason(StrEnum):
     FLAGGED = "flagged"
     TOO_LONG = "too_long"
     ARTICLE_MODE = "article_mode"
+    TOO_MANY = "too_many"
+    HONEYPOT = "honeypot"
     UNSUPPORTED_LANGUAGE = "unsupported_language"
     MODEL_UNAVAILABLE = "model_unavailable"
     UNCERTAIN = "uncertain"
@@ -58,7 +69,6 @@ class FailPolicy(StrEnum):
     PUBLISH_THEN_RECHECK = "publish_then_recheck"
 
 
-Threshold = Annotated[float, Field(ge=0, le=1)]
 # Reason → the score it is judged by. Off-topic is judged by what relevance lacks of 1.
 JUDGED_BY = {
     Reason.SPAM: "spam",
@@ -81,6 +91,8 @@ HARM = {
     Reason.RULE: 1.0,
     Reason.OFF_TOPIC: 0.7,
     Reason.INCOHERENT: 0.5,
+    # A flood goes to the end of the queue, or it would silence there those it came between.
+    Reason.TOO_MANY: 0.1,
 }
 HARM_OF_OTHERS = 0.5
 # What a reader's report adds to that, up to a number of them: a crowd is no proof.
@@ -90,32 +102,82 @@ FLAG_ADDS = 0.5
 URGENT_ADDS = 100.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Policy:
+def _has_a_score(reason: Reason) -> Reason:
+    """A threshold for what has no score would be taken and never reached."""
+    if reason not in JUDGED_BY:
+        raise PydanticCustomError("not_allowed", "No score stands for this reason.")
+    return reason
+
+
+def _may_hold(reason: Reason) -> Reason:
+    return reason if reason is Reason.ECHO else _has_a_score(reason)
+
+
+def _one_of(*reasons: Reason) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "enum": [reason.value for reason in reasons]})
+
+
+Threshold = Annotated[float, Field(ge=0, le=1)]
+ScoredOrEcho = Annotated[Reason, AfterValidator(_may_hold), _one_of(*JUDGED_BY, Reason.ECHO)]
+Scored = Annotated[Reason, AfterValidator(_has_a_score), _one_of(*JUDGED_BY)]
+# As the models tell languages: a code of ISO 639, or `unknown` for what is too short to tell.
+Language = Annotated[str, StringConstraints(pattern="^([a-z]{2,3}|unknown)$")]
+# As the site's articles name theirs.
+Section = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class Thresholds(BaseModel):
+    """From which score on a reason holds or rejects; reasons left out have the threshold beneath."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    hold: dict[ScoredOrEcho, Threshold] = {}
+    reject: dict[Scored, Threshold] = {}
+
+
+class Rate(BaseModel):
+    """So many comments in so many minutes; what comes on top of them is held."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    comments: Annotated[int, Field(ge=1, le=10_000)]
+    minutes: Annotated[int, Field(ge=1, le=24 * 60)]
+
+
+class Terms(Thresholds):
+    """What a policy says; everything left out is the default."""
+
+    sections: Annotated[dict[Section, Thresholds], Field(max_length=200)] = {}
+    languages: Annotated[dict[Language, Thresholds], Field(max_length=200)] = {}
+    hold_echoes: bool = False
+    fail: FailPolicy = FailPolicy.ASK_A_PERSON
+    wait_for_model_s: Annotated[int, Field(ge=0, le=7 * 24 * 3600)] = 900
+    flags_to_hold: Annotated[int, Field(ge=0, le=1000)] = 3
+    trusted_after: Annotated[int, Field(ge=1, le=1000)] = 5
+    # Nobody writes so fast by hand; behind one address there may be a whole office.
+    author_rate: Rate | None = Rate(comments=20, minutes=10)
+    address_rate: Rate | None = Rate(comments=100, minutes=10)
+    reject_honeypot: bool = False
+    observe: bool = False
+
+
+class Policy(Terms):
     """One version of a site's policy. Empty thresholds mean those the model's test data suggest."""
 
     version: int
-    hold: Mapping[Reason, float]
-    reject: Mapping[Reason, float]
-    hold_echoes: bool
-    fail: FailPolicy
-    wait_for_model_s: int
-    flags_to_hold: int
-    trusted_after: int
-    observe: bool
 
     def to_body(self) -> dict[str, Any]:
-        """The policy as its row holds it."""
-        return {
-            "hold": dict(self.hold),
-            "reject": dict(self.reject),
-            "hold_echoes": self.hold_echoes,
-            "fail": self.fail.value,
-            "wait_for_model_s": self.wait_for_model_s,
-            "flags_to_hold": self.flags_to_hold,
-            "trusted_after": self.trusted_after,
-            "observe": self.observe,
-        }
+        """The policy in full, as JSON."""
+        return self.model_dump(mode="json", exclude={"version"})
+
+    def thresholds(self, language: str, section: str | None) -> Thresholds:
+        """Those for a comment: a language's own go before its section's, and those before the site's."""
+        named = self.languages.get(language, Thresholds())
+        under = self.sections.get(section or "", Thresholds())
+        return Thresholds(
+            hold=self.hold | under.hold | named.hold,
+            reject=self.reject | under.reject | named.reject,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +221,13 @@ class Facts:
     """What is known of a comment beside its scores."""
 
     length: int
+    # Of the article, as it is now.
+    section: str | None = None
     hold_all: bool = False
+    # Its author or its address sent more than their share before it.
+    too_many: bool = False
+    # A field that people do not see was filled in.
+    honeypot: bool = False
     # The version of the site's rules, 0 for none, and those that apply.
     rules_version: int = 0
     hits: tuple[Hit, ...] = ()
@@ -175,29 +243,14 @@ class Facts:
         return any(hit.action is not RuleAction.FLAG for hit in self.in_force)
 
 
-class Body(BaseModel):
-    """A policy as people write it; everything left out is the default."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    hold: dict[Reason, Threshold] = {}
-    reject: dict[Reason, Threshold] = {}
-    hold_echoes: bool = False
-    fail: FailPolicy = FailPolicy.ASK_A_PERSON
-    wait_for_model_s: Annotated[int, Field(ge=0, le=7 * 24 * 3600)] = 900
-    flags_to_hold: Annotated[int, Field(ge=0, le=1000)] = 3
-    trusted_after: Annotated[int, Field(ge=1, le=1000)] = 5
-    observe: bool = False
-
-
 def must_be_valid(body: Mapping[str, Any]) -> None:
     """Raise Invalid naming every entry that no policy has."""
     try:
-        checked = Body.model_validate(body)
+        Terms.model_validate(body)
     except ValidationError as error:
         wrong = tuple(
             FieldError(
-                pointer="/" + "/".join(map(str, each["loc"])),
+                pointer="".join(f"/{part}" for part in each["loc"] if part != "[key]"),
                 code="not_allowed",
                 detail=each["msg"],
             )
@@ -205,36 +258,11 @@ def must_be_valid(body: Mapping[str, Any]) -> None:
         )
         said = "; ".join(f"{each.pointer}: {each.detail}" for each in wrong)
         raise Invalid(f"this is no policy: {said}", errors=wrong) from error
-    _must_be_judged(checked.hold, "hold", {*JUDGED_BY, Reason.ECHO})
-    _must_be_judged(checked.reject, "reject", JUDGED_BY)
-
-
-def _must_be_judged(given: Mapping[Reason, float], where: str, judged: Collection[Reason]) -> None:
-    """A threshold for what has no score would be taken and never reached."""
-    for reason in given:
-        if reason not in judged:
-            wrong = FieldError(
-                pointer=f"/{where}/{reason.value}",
-                code="not_allowed",
-                detail="No score stands for this reason.",
-            )
-            raise Invalid(f"this is no policy: {wrong.pointer}: {wrong.detail}", errors=(wrong,))
 
 
 def from_body(version: int, body: Mapping[str, Any]) -> Policy:
     """A policy as its row holds it."""
-    checked = Body.model_validate(body)
-    return Policy(
-        version=version,
-        hold=checked.hold,
-        reject=checked.reject,
-        hold_echoes=checked.hold_echoes,
-        fail=checked.fail,
-        wait_for_model_s=checked.wait_for_model_s,
-        flags_to_hold=checked.flags_to_hold,
-        trusted_after=checked.trusted_after,
-        observe=checked.observe,
-    )
+    return Policy.model_validate({**body, "version": version})
 
 
 def decide(answer: Answer, facts: Facts, policy: Policy) -> Ruling:
@@ -242,23 +270,32 @@ def decide(answer: Answer, facts: Facts, policy: Policy) -> Ruling:
     reasons: list[Because] = []
     rejected: list[Because] = []
     not_judged: list[Reason] = []
+    own = policy.thresholds(answer.language, facts.section)
+    rejects = own.reject
+    # What the models do not know, or have not read to its end, a person rejects: unless the site said so
+    # of the very language.
+    if answer.too_long:
+        rejects = {}
+    elif not answer.supported:
+        rejects = policy.languages.get(answer.language, Thresholds()).reject
     for code, label in JUDGED_BY.items():
-        score = _severity(code, answer.scores.get(label))
+        score = severity(code, answer.scores.get(label))
         if score is None:
             not_judged.append(code)
             continue
         if code is Reason.OFF_TOPIC and answer.scores.get("about_site", 0.0) >= ABOUT_SITE:
             continue
-        threshold = policy.hold.get(code, answer.thresholds.get(code, CAUTIOUS_THRESHOLD))
+        threshold = own.hold.get(code, answer.thresholds.get(code, CAUTIOUS_THRESHOLD))
         because = Because(
             code=code, score=score, threshold=threshold, evidence=_evidence(answer, label, facts)
         )
-        if code in policy.reject and score >= policy.reject[code]:
+        if code in rejects and score >= rejects[code]:
             rejected.append(because)
         elif score >= threshold:
             reasons.append(because)
-    rejected += _by_rule(facts, RuleAction.REJECT)
-    reasons += _plain_reasons(answer, facts, policy) + _by_rule(facts, RuleAction.HOLD)
+    rejected_anyway, held_anyway = _without_scores(facts, policy)
+    rejected += rejected_anyway
+    reasons += _plain_reasons(answer, facts, policy) + held_anyway
     reasons.sort(key=lambda because: -_harm(because))
     action = Action.REJECT if rejected else Action.HOLD if reasons else Action.APPROVE
     return Ruling(
@@ -271,8 +308,7 @@ def decide(answer: Answer, facts: Facts, policy: Policy) -> Ruling:
 
 def without_model(policy: Policy, facts: Facts) -> Ruling:
     """The verdict on a comment that the models could not judge, where the policy does not wait."""
-    rejected = _by_rule(facts, RuleAction.REJECT)
-    held = _by_rule(facts, RuleAction.HOLD)
+    rejected, held = _without_scores(facts, policy)
     reasons = [*held, Because(code=Reason.MODEL_UNAVAILABLE)]
     publish = policy.fail is FailPolicy.PUBLISH_THEN_RECHECK and not held
     return Ruling(
@@ -286,6 +322,18 @@ def without_model(policy: Policy, facts: Facts) -> Ruling:
 def urgency(flags: int) -> float:
     """What readers' reports add to a comment's place in the queue."""
     return HARM_OF_A_FLAG * min(flags, FLAGS_THAT_COUNT)
+
+
+def _without_scores(facts: Facts, policy: Policy) -> tuple[list[Because], list[Because]]:
+    """What rejects and what holds a comment, whatever the models say."""
+    rejected, held = _by_rule(facts, RuleAction.REJECT), _by_rule(facts, RuleAction.HOLD)
+    if facts.honeypot:
+        (rejected if policy.reject_honeypot else held).append(Because(code=Reason.HONEYPOT))
+    if facts.hold_all:
+        held.append(Because(code=Reason.ARTICLE_MODE))
+    if facts.too_many:
+        held.append(Because(code=Reason.TOO_MANY))
+    return rejected, held
 
 
 def _by_rule(facts: Facts, action: RuleAction) -> list[Because]:
@@ -306,22 +354,22 @@ def _priority(reasons: Sequence[Because], facts: Facts) -> float:
 def _plain_reasons(answer: Answer, facts: Facts, policy: Policy) -> list[Because]:
     everything = (Span(start=0, end=facts.length),)
     plain: list[Because] = []
-    if facts.hold_all:
-        plain.append(Because(code=Reason.ARTICLE_MODE))
     if not answer.supported:
         plain.append(Because(code=Reason.UNSUPPORTED_LANGUAGE, evidence=everything))
     if answer.too_long:
         plain.append(Because(code=Reason.TOO_LONG, evidence=everything))
-    if policy.hold_echoes and answer.echo >= policy.hold.get(Reason.ECHO, CAUTIOUS_THRESHOLD):
+    own = policy.thresholds(answer.language, facts.section)
+    threshold = own.hold.get(Reason.ECHO, CAUTIOUS_THRESHOLD)
+    if policy.hold_echoes and answer.echo >= threshold:
         repeats = tuple(repeat.comment for repeat in answer.repeats)
-        threshold = policy.hold.get(Reason.ECHO, CAUTIOUS_THRESHOLD)
         plain.append(
             Because(code=Reason.ECHO, score=answer.echo, threshold=threshold, evidence=repeats)
         )
     return plain
 
 
-def _severity(code: Reason, score: float | None) -> float | None:
+def severity(code: Reason, score: float | None) -> float | None:
+    """What a reason's threshold is compared with; None without ground to judge it."""
     if score is None:
         return None
     return round(1 - score, 4) if code is Reason.OFF_TOPIC else score

@@ -10,13 +10,12 @@ from sqlalchemy.orm import Session
 from service.moderation import erasures, retention
 from service.moderation.actor import MACHINE
 from service.moderation.retention import Keep
-from service.storage.db import leave_no_trace
-from service.storage.privacy_tables import Address, Retention
+from service.storage.privacy_tables import Retention
 from service.storage.tables import Comment, Decision, Event, State
 from service.storage.webhook_tables import Delivery, Webhook
 
 STATES = (State.HELD, State.APPROVED, State.REJECTED, State.WITHDRAWN)
-EVENTS, ADDRESSES = "events", "addresses"
+EVENTS = "events"
 # A batch holds up whoever else writes: a comment takes some milliseconds, a row of ids next to nothing.
 COMMENTS_A_BATCH, ROWS_A_BATCH = 10, 500
 
@@ -34,7 +33,7 @@ def find(session: Session, *, now: datetime) -> Batch | None:
     """The next batch, of whichever site; None when everything is as the sites want it. It only reads."""
     for site_id, keep in retention.list_all(session):
         for rule, due in _due(site_id, keep, now=now).items():
-            size = ROWS_A_BATCH if rule in {EVENTS, ADDRESSES} else COMMENTS_A_BATCH
+            size = ROWS_A_BATCH if rule == EVENTS else COMMENTS_A_BATCH
             # Events are as old as they stand: where the first are young, the rest need no look.
             some = due.where(Event.id.in_(_first_events(site_id))) if rule == EVENTS else due
             row_ids = tuple(session.scalars(some.limit(size)))
@@ -53,9 +52,6 @@ def apply(session: Session, batch: Batch, *, now: datetime) -> int:
     row_ids = session.scalars(due.where(column.in_(batch.row_ids))).all()
     if batch.rule == EVENTS:
         _prune_events(session, batch.site_id, row_ids)
-    elif batch.rule == ADDRESSES:
-        session.execute(delete(Address).where(Address.comment_id.in_(row_ids)))
-        leave_no_trace(session)
     else:
         erasures.erase(session, row_ids, actor=MACHINE, because=erasures.RETENTION, now=now)
     return len(row_ids)
@@ -71,7 +67,7 @@ def count_due(session: Session, site_id: int, keep: Keep, *, now: datetime) -> d
 
 
 def _due(site_id: int, keep: Keep, *, now: datetime) -> dict[str, Select[int]]:
-    """What is over, by the rules that are set; addresses are over where none is."""
+    """What is over, by the rules that are set."""
     days = {rule: timedelta(days=n) for rule, n in keep.model_dump().items() if n is not None}
     due: dict[str, Select[int]] = {
         state.value: _stood_still(site_id, state, before=now - days[state.value])
@@ -81,12 +77,6 @@ def _due(site_id: int, keep: Keep, *, now: datetime) -> dict[str, Select[int]]:
     if EVENTS in days:
         old = (Event.site_id == site_id, Event.at <= now - days[EVENTS])
         due[EVENTS] = select(Event.id).where(*old)
-    kept = days.get(ADDRESSES, timedelta(0))
-    due[ADDRESSES] = (
-        select(Address.comment_id)
-        .join(Comment, Comment.id == Address.comment_id)
-        .where(Comment.site_id == site_id, Address.at <= now - kept)
-    )
     return due
 
 

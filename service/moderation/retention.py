@@ -18,8 +18,7 @@ EventDays = Annotated[int, Field(ge=30, le=36_500)]
 class Keep(BaseModel):
     """Days from the last decision about a comment until it is erased, by its state; null keeps it.
 
-    `events` are lines of the feed, with their deliveries. `addresses` are keyed hashes of network
-    addresses, which are not kept at all unless a number says for how long.
+    `events` are lines of the feed, with their deliveries.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -29,7 +28,6 @@ class Keep(BaseModel):
     rejected: Days | None = None
     withdrawn: Days | None = None
     events: EventDays | None = None
-    addresses: Days | None = None
 
     def of_state(self, state: State) -> timedelta | None:
         """How long comments of a state are kept; None for good."""

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from service.errors import Conflict, Invalid, NotFound
 from service.moderation import policy as policies
+from service.moderation.actor import MACHINE, Actor
 from service.storage.tables import Policy, Site
 
 LONGEST_NAME = 200
@@ -36,7 +37,7 @@ def create(session: Session, slug: str, *, name: str, timezone: str = "UTC", now
         raise Invalid(f"{timezone!r} is not a time zone of the IANA database") from error
     if find(session, slug) is not None:
         raise Conflict(f"there is a site {slug!r} already")
-    site = Site(slug=slug, name=name, timezone=timezone, created_at=now)
+    site = Site(slug=slug, name=name, timezone=timezone, sandbox_of=None, created_at=now)
     session.add(site)
     session.flush()  # the policy's row needs the site's id
     set_policy(session, site.id, {}, now=now)
@@ -44,7 +45,7 @@ def create(session: Session, slug: str, *, name: str, timezone: str = "UTC", now
 
 
 def find(session: Session, slug: str) -> Site | None:
-    return session.scalar(select(Site).where(Site.slug == slug))
+    return session.scalar(select(Site).where(Site.slug == slug, Site.sandbox_of.is_(None)))
 
 
 def get(session: Session, slug: str) -> Site:
@@ -55,15 +56,39 @@ def get(session: Session, slug: str) -> Site:
 
 
 def list_all(session: Session) -> list[Site]:
-    return list(session.scalars(select(Site).order_by(Site.slug).limit(1000)))
+    """Every publication; the sandboxes of test keys are none."""
+    found = select(Site).where(Site.sandbox_of.is_(None)).order_by(Site.slug).limit(1000)
+    return list(session.scalars(found))
 
 
-def set_policy(session: Session, site_id: int, body: dict[str, Any], *, now: datetime) -> int:
-    """Add a version of the site's policy and return its number; raises Invalid."""
+def set_policy(
+    session: Session,
+    site_id: int,
+    body: dict[str, Any],
+    *,
+    actor: Actor = MACHINE,
+    seen: int | None = None,
+    restores: int | None = None,
+    now: datetime,
+) -> int:
+    """Add a version of the site's policy and return its number.
+
+    Raises Invalid for what is no policy, Conflict if `seen` is given and is not the version in force.
+    """
     policies.must_be_valid(body)
     latest = session.scalar(select(func.max(Policy.version)).where(Policy.site_id == site_id)) or 0
+    if seen is not None and seen != latest:
+        raise Conflict(f"the policy is at version {latest} by now", code="stale")
     session.execute(
-        insert(Policy).values(site_id=site_id, version=latest + 1, body=body, created_at=now)
+        insert(Policy).values(
+            site_id=site_id,
+            version=latest + 1,
+            body=body,
+            person_id=actor.person_id,
+            key_id=actor.key_id,
+            restores=restores,
+            created_at=now,
+        )
     )
     return latest + 1
 

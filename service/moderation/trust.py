@@ -11,8 +11,17 @@ REJECTION_COUNTS_FOR = timedelta(days=90)
 Later = aliased(Decision)
 
 
-def is_trusted(session: Session, comment: Comment, *, after: int, now: datetime) -> bool:
+def is_trusted(
+    session: Session,
+    comment: Comment,
+    *,
+    after: int,
+    posted_before: datetime | None = None,
+    now: datetime,
+) -> bool:
     """Whether the author has `after` approved comments beside this one, and no rejection lately.
+
+    With `posted_before` only comments that are older count: a flood earns no trust by itself.
 
     An author without id and address is nobody's acquaintance. A rejection that was undone or
     overruled on the same revision is none; an edit does not wash one off.
@@ -24,6 +33,8 @@ def is_trusted(session: Session, comment: Comment, *, after: int, now: datetime)
         Comment.state == State.APPROVED,
         Comment.id != comment.id,
     )
+    if posted_before is not None:
+        approved = approved.where(Comment.posted_at < posted_before)
     if (session.scalar(approved) or 0) < after:
         return False
     overruled = (

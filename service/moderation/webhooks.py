@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from service.errors import Conflict, FieldError, Invalid, NotFound
+from service.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
+from service.moderation import sandbox
 from service.storage.tables import Event, EventKind
 from service.storage.webhook_tables import Delivery, DeliveryState, Webhook, WebhookSecret
 
@@ -69,8 +70,11 @@ def replace(
 ) -> list[View]:
     """Make the set what is wanted: create, change, disable; one that is left out is disabled, not lost.
 
-    A new one begins with the next event of the feed. Raises NotFound for an id that is not of this site.
+    A new one begins with the next event of the feed. Raises NotFound for an id that is not of this site,
+    Forbidden in a sandbox: what is only tried out notifies nobody.
     """
+    if sandbox.is_one(session, site_id):
+        raise Forbidden("a test key notifies nobody", code="test_key")
     known = {row.public_id for row in _rows(session, site_id)}
     new = [each for each in wanted if each.id is None]
     if len(known) + len(new) > MOST_WEBHOOKS:

@@ -21,19 +21,6 @@ class AuthorEmail(Table):
     email_hash: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
 
 
-class Address(Table):
-    """The network address that a comment came from, as a keyed hash; only where the site says for how long."""
-
-    __tablename__ = "addresses"
-    __table_args__ = (sa.Index(None, "at"),)
-
-    comment_id: Mapped[int] = mapped_column(
-        Id, sa.ForeignKey("comments.id"), primary_key=True, autoincrement=False
-    )
-    ip_hash: Mapped[str] = mapped_column(sa.String(64))
-    at: Mapped[datetime]
-
-
 class Erasure(Table):
     """What was erased, told without the person: a comment by the site's id of it, or a reader by the keyed hash."""
 
@@ -53,7 +40,7 @@ class Erasure(Table):
 
 
 class Retention(Table):
-    """For how long a site keeps what; a site without a row keeps everything but network addresses."""
+    """For how long a site keeps what; a site without a row keeps everything."""
 
     __tablename__ = "retentions"
 

@@ -133,6 +133,8 @@ class Site(Table):
     slug: Mapped[str] = mapped_column(sa.String(64), unique=True)
     name: Mapped[str] = mapped_column(sa.String(200))
     timezone: Mapped[str] = mapped_column(sa.String(64))
+    # The site whose test keys act here; such a site is listed and shown nowhere.
+    sandbox_of: Mapped[int | None] = mapped_column(Id, sa.ForeignKey("sites.id"), unique=True)
     created_at: Mapped[datetime]
 
 
@@ -146,6 +148,10 @@ class Policy(Table):
     site_id: Mapped[int] = _ref("sites.id", index=False)
     version: Mapped[int]
     body: Mapped[dict[str, Any]]
+    # Who set it; neither is the command line. And the version it brought back, if any.
+    person_id: Mapped[int | None] = _ref("people.id", null=True)
+    key_id: Mapped[int | None] = _ref("keys.id", null=True)
+    restores: Mapped[int | None]
     created_at: Mapped[datetime]
 
 
@@ -160,6 +166,8 @@ class Key(Table):
     prefix: Mapped[str] = mapped_column(sa.String(16))
     sha256: Mapped[str] = mapped_column(sa.String(64), unique=True)
     scopes: Mapped[list[Any]]
+    # A test key acts in its site's sandbox alone.
+    test: Mapped[bool] = mapped_column(server_default=sa.false())
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
 
@@ -288,6 +296,7 @@ class Comment(Table):
         sa.UniqueConstraint("site_id", "public_id"),
         sa.Index("ix_comments_queue", "site_id", "state", "priority", "id"),
         sa.Index("ix_comments_article_state", "article_id", "state"),
+        sa.Index(None, "author_id", "posted_at"),
         sa.Index(
             None,
             "score_after",
@@ -306,7 +315,7 @@ class Comment(Table):
     site_id: Mapped[int] = _ref("sites.id", index=False)
     public_id: Mapped[str] = mapped_column(sa.String(200))
     article_id: Mapped[int] = _ref("articles.id", index=False)
-    author_id: Mapped[int | None] = _ref("authors.id", null=True)
+    author_id: Mapped[int | None] = _ref("authors.id", null=True, index=False)
     parent_id: Mapped[int | None] = _ref("comments.id", null=True)
     # The site's id of a parent that has not arrived yet.
     awaited_parent: Mapped[str | None] = mapped_column(sa.String(200))
@@ -350,6 +359,8 @@ class CommentRevision(Table):
     # Of the address, which is kept as a keyed hash only, what stands behind the @.
     author_email_domain: Mapped[str | None] = mapped_column(sa.String(254))
     language: Mapped[str | None] = mapped_column(sa.String(35))
+    # Whether a field that people do not see was filled in.
+    honeypot: Mapped[bool] = mapped_column(server_default=sa.false())
     fingerprint: Mapped[str] = mapped_column(sa.String(64))
     created_at: Mapped[datetime]
 

@@ -23,6 +23,11 @@ REASONS: dict[Reason, tuple[str, str]] = {
         "Article held",
         "Its article lets nobody, or trusted authors alone, through without a person.",
     ),
+    Reason.TOO_MANY: (
+        "Too many",
+        "Its author, or the address it came from, sent more than their share.",
+    ),
+    Reason.HONEYPOT: ("Honeypot", "It filled in a field that people do not see."),
     Reason.UNSUPPORTED_LANGUAGE: ("Language", "It is in a language that the models do not know."),
     Reason.MODEL_UNAVAILABLE: ("Not judged", "The models could not judge it."),
     Reason.UNCERTAIN: ("Uncertain", "The models are not sure."),

@@ -62,7 +62,6 @@ def test_an_export_has_everything_that_is_kept(
     process.database.write(
         lambda s: webhooks.replace(s, house.site_id, [wanted], secret=secret, now=NOW)
     )
-    admin.put("/api/v1/site/retention", json={"addresses": 10})
     post_comment(admin, "c-1", WORDS, author=ADA, ip="203.0.113.7", reactions=3)
     edit = {"article_id": "a-1", "author": {**ADA, "url": "https://ada.example"}, "body": "Other."}
     admin.put("/api/v1/comments/c-1?wait=5", json=edit)

@@ -39,6 +39,7 @@ SPEAKS_OF_OTHERS = {
     "missing",  # the reason of a decision that does not approve, the reference of a legal one
     "legal_only",
     "exactly_one",  # of the ways to name an author
+    "one_of",  # of two parameters
 }
 KNOWN = {
     "article_id": "a-1",

@@ -15,13 +15,13 @@ from service.app import create_app
 from service.moderation import deliveries, keys, pruning, sites, webhooks
 from service.moderation.webhooks import Wanted
 from service.process import Process, utc_now
-from service.storage.privacy_tables import Address
+from service.storage.limit_tables import Arrival
 from service.storage.tables import Comment, Decision, Event, EventKind, Scope
 from service.storage.webhook_tables import Delivery, Webhook
 from tests.conftest import NOW, House, post_comment, put_article
 
 URL = "/api/v1/site/retention"
-NOTHING = dict.fromkeys(("held", "approved", "rejected", "withdrawn", "events", "addresses"), 0)
+NOTHING = dict.fromkeys(("held", "approved", "rejected", "withdrawn", "events"), 0)
 FOR_GOOD = dict.fromkeys(NOTHING)
 
 
@@ -55,7 +55,7 @@ def make_older(process: Process, days: int, *public_ids: str) -> None:
         for table, column in (
             (Decision, "at"),
             (Event, "at"),
-            (Address, "at"),
+            (Arrival, "at"),
             (Comment, "created_at"),
         ):
             name = "id" if table is Comment else "comment_id"
@@ -216,27 +216,17 @@ def test_after_every_event_was_pruned_cursors_go_on_and_a_webhook_too(
     assert int(line["cursor"]) > int(last)
 
 
-def test_addresses_are_kept_only_where_a_site_says_for_how_long(
-    admin: TestClient, process: Process
-) -> None:
-    def kept() -> list[str]:
-        return [*process.database.read(lambda s: s.scalars(sa.select(Address.ip_hash)).all())]
-
+def test_addresses_are_gone_after_a_day(admin: TestClient, process: Process) -> None:
     post_comment(admin, "c-1", "Fine by me.", ip="203.0.113.7")
-    assert kept() == []
-    keep(admin, addresses=7)
-    post_comment(admin, "c-2", "Fine by me.", ip="203.0.113.7")
-    post_comment(admin, "c-3", "Fine by me.", ip="203.0.113.7 ")
-    post_comment(admin, "c-4", "Fine by me.", ip="203.0.113.8")
-    post_comment(admin, "c-5", "Fine by me.")
-    assert (len(kept()), len(set(kept()))) == (3, 2)
-    make_older(process, 8, "c-2")
-    assert due(admin, addresses=7) == {"addresses": 1}
+    post_comment(admin, "c-2", "Fine by me.", ip="203.0.113.8")
+    make_older(process, 2, "c-1")
     prune(process)
-    assert len(kept()) == 2
-    keep(admin, addresses=None)
-    prune(process)
-    assert kept() == []
+    [kept] = process.database.read(lambda s: s.scalars(sa.select(Arrival)).all())
+    assert len(kept.address) == 64
+    [comment] = process.database.read(
+        lambda s: s.scalars(sa.select(Comment.public_id).where(Comment.id == kept.comment_id)).all()
+    )
+    assert comment == "c-2"
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ WORDS = {
 }
 # What is made of an author or of their words, where no word can be read: its values must leave as well.
 MADE_OF_THEM = {
-    "addresses.ip_hash",
+    "arrivals.address",
     "author_emails.email_hash",
     "comment_revisions.fingerprint",
     "comment_revisions.language",
@@ -185,7 +185,6 @@ def set_up(admin: TestClient, process: Process, house: House) -> None:
     process.database.write(
         lambda s: webhooks.replace(s, house.site_id, [wanted], secret=secret, now=NOW)
     )
-    assert admin.put("/api/v1/site/retention", json={"addresses": 30}).is_success
     rule = {"id": "f", "name": "Fish", "action": "flag", "when": {"words": ["fish market"]}}
     assert admin.put("/api/v1/site/rules", json={"version": 0, "rules": [rule]}).is_success
     put_article(admin, "a-1")

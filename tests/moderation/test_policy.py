@@ -1,5 +1,6 @@
 """The policy: what scores and facts become, and why."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -167,6 +168,20 @@ def test_talk_about_the_site_is_not_off_topic() -> None:
     ruling = decide(answer({"relevance": 0.01, "about_site": 0.9}), FACTS, policy())
     assert ruling.action is Action.APPROVE
     assert decide(answer({"relevance": 0.01, "about_site": 0.1}), FACTS, policy()).reasons
+
+
+def test_what_the_models_do_not_know_is_rejected_by_a_person_alone() -> None:
+    asked = policy(reject={"spam": 0.9}, languages={"fr": {"reject": {"spam": 0.95}}})
+    spam = {"spam": 0.97}
+    assert decide(answer(spam), FACTS, asked).action is Action.REJECT
+    for unknown in ({"supported": False}, {"too_long": True}):
+        ruling = decide(answer(spam, **unknown), FACTS, asked)
+        assert ruling.action is Action.HOLD
+        assert ruling.reasons[0].code is Reason.SPAM
+    french = replace(answer(spam, supported=False), language="fr")
+    assert decide(french, FACTS, asked).action is Action.REJECT
+    assert decide(replace(french, too_long=True), FACTS, asked).action is Action.HOLD
+    assert decide(replace(french, scores={"spam": 0.92}), FACTS, asked).action is Action.HOLD
 
 
 def test_word_salad_is_held() -> None:

@@ -69,14 +69,14 @@ def look(session: Session, site_id: int, book: Book) -> Preview:
         .order_by(Comment.id.desc())
         .limit(LOOKED_AT)
     ).all()
-    decided = _decided(session, [comment.id for comment, _ in rows])
+    decided = decided_on(session, [comment.id for comment, _ in rows])
     looked, characters, sum_decided = 0, 0, Counter[str]()
     for comment, revision in rows:
         characters += len(revision.body)
         if characters > MOST_CHARACTERS:
             break
         looked += 1
-        ruling = decided.get((comment.id, comment.revision), UNDECIDED)
+        ruling = said(decided.get((comment.id, comment.revision)))
         sum_decided[ruling] += 1
         for hit in history.apply(session, matcher, comment, revision):
             _count(tallies[hit.rule], hit, comment, ruling)
@@ -98,8 +98,8 @@ def _count(tally: Tally, hit: Hit, comment: Comment, ruling: str) -> None:
         )
 
 
-def _decided(session: Session, comment_ids: Sequence[int]) -> dict[tuple[int, int], str]:
-    """(comment, revision) → where a person or a key moved it last; an edit decides nothing."""
+def decided_on(session: Session, comment_ids: Sequence[int]) -> dict[tuple[int, int], Decision]:
+    """(comment, revision) → how a person or a key moved it last; an edit decides nothing."""
     last = (
         select(func.max(Decision.id))
         .where(
@@ -109,7 +109,10 @@ def _decided(session: Session, comment_ids: Sequence[int]) -> dict[tuple[int, in
         )
         .group_by(Decision.comment_id, Decision.revision)
     )
-    rows = session.execute(
-        select(Decision.comment_id, Decision.revision, Decision.now).where(Decision.id.in_(last))
-    )
-    return {(comment_id, revision): now.value for comment_id, revision, now in rows}
+    rows = session.scalars(select(Decision).where(Decision.id.in_(last)))
+    return {(row.comment_id, row.revision): row for row in rows}
+
+
+def said(decision: Decision | None) -> str:
+    """Where a decision left a comment, or that there was none."""
+    return UNDECIDED if decision is None else decision.now.value
