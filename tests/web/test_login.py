@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from service.errors import ServiceError
-from service.moderation.people import FAILURES_ALLOWED
+from service.moderation.throttle import ACCOUNT
 from service.process import Process
 from service.storage.tables import SignIn, SignInFailure
 from service.web.problems import render_problem_page
@@ -59,7 +59,7 @@ def test_wrong_passwords_are_refused_and_then_throttled(
 ) -> None:
     client = browse(None)
     form = {"email": email, "password": "not the password"}
-    for _ in range(FAILURES_ALLOWED):
+    for _ in range(ACCOUNT.free):
         refused = client.post("/login", data=form)
         assert refused.status_code == 401
     assert "Wrong e-mail address or password." in refused.text
@@ -67,7 +67,8 @@ def test_wrong_passwords_are_refused_and_then_throttled(
     assert "not the password" not in refused.text
     assert client.post("/login", data={**form, "password": PASSWORD}).status_code == 429
     kept = process.database.read(lambda s: s.query(SignInFailure).all())
-    assert len(kept) == FAILURES_ALLOWED
+    # Each counts against the account and against the network address.
+    assert len(kept) == 2 * ACCOUNT.free
     assert all(email not in row.subject for row in kept)
 
 
