@@ -10,6 +10,7 @@ from service.api import (
     explanation,
     feed,
     flags,
+    keys,
     picks,
     review,
     rules,
@@ -26,6 +27,7 @@ INGEST, MODERATE, PUBLISH, ADMIN = Scope.INGEST, Scope.MODERATE, Scope.PUBLISH, 
 ARTICLE, COMMENT = "/articles/{article_id}", "/comments/{comment_id}"
 WEBHOOKS, WEBHOOK = "/site/webhooks", "/site/webhooks/{webhook_id}"
 RULES = "/site/rules"
+KEYS = "/site/keys"
 
 # fmt: off
 ROUTES = [
@@ -70,5 +72,9 @@ ROUTES = [
     Route(RULES + "/rollback", json_endpoint(rules.roll_back, permission=ADMIN, body=rules.SeenBody, query=Nothing, writes=True), methods=["POST"]),
     Route(RULES + "/packs", json_endpoint(rules.list_packs, permission=ADMIN, body=Nothing, query=Nothing, writes=False), methods=["GET"]),
     Route(RULES + "/packs/{pack_id}", json_endpoint(rules.load_pack, permission=ADMIN, body=rules.SeenBody, query=Nothing, writes=True), methods=["POST"]),
+    Route(KEYS, json_endpoint(keys.list_all, permission=ADMIN, body=Nothing, query=Nothing, writes=False), methods=["GET"]),
+    Route(KEYS, json_endpoint(keys.create, permission=ADMIN, body=keys.KeyBody, query=Nothing, writes=True), methods=["POST"]),
+    Route(KEYS + "/{key_id}", json_endpoint(keys.revoke, permission=ADMIN, body=Nothing, query=Nothing, writes=True), methods=["DELETE"]),
+    Route(KEYS + "/{key_id}/rotate", json_endpoint(keys.rotate, permission=ADMIN, body=keys.RotateBody, query=Nothing, writes=True), methods=["POST"]),
 ]
 # fmt: on

@@ -71,6 +71,9 @@ CALLS: dict[tuple[str, str], set[Scope]] = {
     ("POST", SITE + "/rules/preview"): set(),
     ("POST", SITE + "/rules/rollback"): set(),
     ("POST", SITE + "/rules/packs/{pack_id}"): set(),
+    ("POST", SITE + "/keys"): set(),
+    ("DELETE", SITE + "/keys/{key_id}"): set(),
+    ("POST", SITE + "/keys/{key_id}/rotate"): set(),
 }
 
 
