@@ -14,9 +14,21 @@ from service.moderation import keys, people
 from service.process import utc_now
 from service.storage import migrations
 from service.storage.db import Database, open_database
+from service.storage.people_tables import Invitation
 from tests.conftest import PASSWORD
 
 ROOT = Path(__file__).parents[1]
+INVITE = (
+    "person",
+    "invite",
+    "kim@post.example",
+    "--name",
+    "Kim",
+    "--site",
+    "post",
+    "--role",
+    "editor",
+)
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -110,3 +122,23 @@ def test_a_person_is_made_limited_listed_deactivated_and_let_in_again(
     run("person", "activate", "kim@post.example")
     assert verified()
     run("person", "sign-out", "kim@post.example")
+
+
+def test_what_makes_no_sense_is_said_in_a_sentence(run: Run) -> None:
+    grant = ("person", "grant", "nobody@post.example", "post", "moderator")
+    assert "no person with this address" in run(*grant, ok=False).stderr
+    run(*INVITE)
+    admin = ("person", "grant", "kim@post.example", "post", "admin", "--section", "Sport")
+    assert "whole site" in run(*admin, ok=False).stderr
+    revoke = ("person", "revoke", "kim@post.example", "post", "admin")
+    assert "is no admin of post" in run(*revoke, ok=False).stderr
+    assert "--name" in run("person", "invite", "new@post.example", ok=False).stderr
+
+
+def test_an_invited_person_has_no_password_and_an_invitation(run: Run, database: Database) -> None:
+    run(*INVITE)
+    run("person", "invite", "kim@post.example")
+    with database.reading() as session:
+        person = people.get(session, "kim@post.example")
+        assert person.password is None
+        assert session.query(Invitation).one().person_id == person.id

@@ -6,7 +6,7 @@ import typer
 from sqlalchemy.orm import Session
 
 from service.commands.opening import opened, out
-from service.moderation import people, sign_ins, sites
+from service.moderation import identities, people, sign_ins, sites
 from service.moderation.people import Roles
 from service.process import utc_now
 from service.storage.tables import Role
@@ -36,13 +36,39 @@ def add(
 ) -> None:
     """A person who can sign in."""
 
-    def make(session: Session) -> None:
-        person = people.create(session, email, name=name, password=password, now=utc_now())
-        people.grant(session, person, sites.get(session, site), role, sections=section or None)
+    with opened() as database:
+        database.write(
+            lambda s: _make(
+                s, email, name=name, site=site, role=role, section=section, password=password
+            )
+        )
+    out.print(f"{email} can sign in as {role.value} of {site}.", highlight=False)
+
+
+@app.command("invite")
+def invite(
+    email: str,
+    *,
+    name: Annotated[str | None, typer.Option(help="For a person who is not there yet.")] = None,
+    site: Annotated[str | None, typer.Option()] = None,
+    role: Annotated[Role | None, typer.Option()] = None,
+    section: Sections = None,
+) -> None:
+    """Let whoever has this address at the OpenID provider sign in through it, from then on.
+
+    A person who is not there yet is made, without a password: then name, site and role are needed.
+    """
+
+    def let(session: Session) -> None:
+        if people.find(session, email) is None:
+            if name is None or site is None or role is None:
+                raise typer.BadParameter("a new person needs --name, --site and --role")
+            _make(session, email, name=name, site=site, role=role, section=section, password=None)
+        identities.invite(session, people.get(session, email), now=utc_now())
 
     with opened() as database:
-        database.write(make)
-    out.print(f"{email} can sign in as {role.value} of {site}.", highlight=False)
+        database.write(let)
+    out.print(f"{email} may sign in through the provider.", highlight=False)
 
 
 @app.command("list")
@@ -105,6 +131,20 @@ def activate(email: str) -> None:
     with opened() as database:
         database.write(lambda s: people.activate(people.get(s, email)))
     out.print(f"{email} can sign in again.", highlight=False)
+
+
+def _make(
+    session: Session,
+    email: str,
+    *,
+    name: str,
+    site: str,
+    role: Role,
+    section: list[str] | None,
+    password: str | None,
+) -> None:
+    person = people.create(session, email, name=name, password=password, now=utc_now())
+    people.grant(session, person, sites.get(session, site), role, sections=section or None)
 
 
 def _told(roles: Roles) -> str:

@@ -79,6 +79,7 @@ def form_page(
     content = {
         "next": going_to,
         "email": email,
+        "provider": process.settings.oidc.name if process.settings.oidc else None,
         "said": sentence.format(wait=words.duration(wait)) if sentence else None,
     }
     response = render("login.html", content, status=status)

@@ -5,8 +5,9 @@ from pathlib import Path
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from service.process import CALLBACK
 from service.storage.tables import Role
-from service.web import account, block, login, people, picks, review
+from service.web import account, block, login, oidc, people, picks, review
 from service.web.page import STAFF, page
 
 REVIEW = "/desk/{site}/review"
@@ -19,6 +20,8 @@ ROUTES: list[BaseRoute] = [
     Route("/", login.home),
     Route("/login", login.login),
     Route("/login", login.sign_in, methods=["POST"]),
+    Route("/login/oidc", oidc.start),
+    Route(CALLBACK, oidc.come_back),
     Route("/logout", login.sign_out, methods=["POST"]),
     Route("/account", page(account.show, permission=STAFF, writes=False)),
     Route(

@@ -101,6 +101,11 @@ SAID = {
     "role_taken": "The role is taken away, from now on.",
     "deactivated": "Deactivated. Whatever waited with them goes to the others.",
     "activated": "They can sign in again.",
+    "provider_down": "The provider does not answer. Try again in a while, or use your password.",
+    "provider_refused": "The provider did not confirm this sign-in. Please begin again.",
+    "sign_in_expired": "This sign-in was not begun here, or too long ago. Please begin again.",
+    "email_not_verified": "The provider has not verified your e-mail address, so it cannot be matched.",
+    "not_admitted": "The provider knows you, but nobody has invited this address. Ask your admin.",
 }
 NOTHING_DONE = "That could not be done; nothing was changed."
 GOOD_NEWS = {
