@@ -84,11 +84,11 @@ def note_life(session: Session, sign_in_id: int, *, now: datetime) -> None:
 
 
 def list_open(session: Session, member: Member, *, now: datetime) -> list[Open]:
-    """A person's own sessions, the latest seen first."""
+    """A person's own sessions: this one, then the latest seen."""
     rows = session.scalars(
         select(SignIn)
         .where(SignIn.person_id == member.person_id, ~_is_over(now))
-        .order_by(SignIn.seen_at.desc(), SignIn.id.desc())
+        .order_by(SignIn.id != member.sign_in_id, SignIn.seen_at.desc(), SignIn.id.desc())
         .limit(100)
     )
     return [

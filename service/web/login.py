@@ -95,7 +95,7 @@ def check_password(
     now = utc_now()
     tried = throttle.attempt(
         email,
-        address=_network(request),
+        address=network_of(request),
         browser=request.cookies.get(BROWSER_COOKIE),
         secret=process.settings.secret,
         now=now,
@@ -150,7 +150,7 @@ def next_path(path: str | None) -> str:
     return path if path and NEXT.fullmatch(path) else "/"
 
 
-def _network(request: Request[Any]) -> str:
+def network_of(request: Request[Any]) -> str:
     """Where a request comes from; of IPv6 the part that one customer is given whole."""
     host = request.client.host if request.client else ""
     try:

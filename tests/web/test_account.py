@@ -41,6 +41,7 @@ def test_ones_own_sessions_are_listed_and_this_one_is_marked(
         page = other.get("/account").text
         assert "Firefox on Linux" in page
         assert page.count("This one") == 1
+        assert page.index("This one") < page.index("Firefox on Linux")
         assert "last seen today" in page
         assert len(sessions_in(page)) == 1  # not this one, and not a colleague's
 

@@ -44,6 +44,8 @@ def test_everybody_on_the_site_is_listed_with_their_roles(admin: TestClient) -> 
         assert name in page
     assert page.count("of the whole site") == 4
     assert page.count(">You<") == 1
+    # Nothing to do to oneself here.
+    assert page.count("Deactivate<") == 3
 
 
 def test_a_deactivated_person_is_out_at_once_and_their_claims_go_to_the_others(
