@@ -5,8 +5,6 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,21 +12,22 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from sqlalchemy.orm import Session
 
 from service import demo as demonstration
 from service import doctor as examination
 from service import loading, server, worker
 from service.app import start_process, stop_process
+from service.commands import keys, people
+from service.commands.opening import must_answer, must_be_migrated, opened, out
 from service.errors import MisconfiguredError, NotFound, ServiceError
 from service.logs import set_up_logs
-from service.moderation import judging, keys, people, sites
+from service.moderation import judging, sites
 from service.process import Process, utc_now
 from service.scoring import score_file
 from service.settings import SETTINGS, Settings, read_settings
 from service.storage import migrations
 from service.storage.db import Database, open_database
-from service.storage.tables import Role, Scope, Site
+from service.storage.tables import Site
 
 app = typer.Typer(
     help="Postbag: comment moderation and insight for publishers, on your own machine.",
@@ -36,16 +35,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 site_app = typer.Typer(help="Sites: publications, each for itself.", no_args_is_help=True)
-key_app = typer.Typer(help="Keys: how a site's backend proves who it is.", no_args_is_help=True)
-person_app = typer.Typer(help="People: moderators, editors, admins.", no_args_is_help=True)
 app.add_typer(site_app, name="site")
-app.add_typer(key_app, name="key")
-app.add_typer(person_app, name="person")
-# A terminal breaks long lines itself; a pipe wants them whole.
-out = Console(soft_wrap=True)
+app.add_typer(keys.app, name="key")
+app.add_typer(people.app, name="person")
 
 STOPPED = "\nStopped. Run it again to go on where you left off."
-KEY_SCOPES = [Scope.INGEST, Scope.MODERATE, Scope.PUBLISH]
 
 
 @app.command()
@@ -54,7 +48,7 @@ def serve() -> None:
     settings = read_settings()
     set_up_logs(settings.log_level)
     listening = server.open_socket(settings.host, settings.port)
-    _must_be_migrated(settings)
+    must_be_migrated(settings)
     server.serve(start_process(settings), listening)
 
 
@@ -63,7 +57,7 @@ def run_worker() -> None:
     """Judge what was left unjudged, in a process of its own."""
     settings = read_settings()
     set_up_logs(settings.log_level)
-    _must_be_migrated(settings)
+    must_be_migrated(settings)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -105,7 +99,7 @@ def migrate() -> None:
     settings = read_settings()
     database = open_database(settings.database_url)
     try:
-        _must_answer(database)
+        must_answer(database)
     finally:
         database.dispose()
     migrations.upgrade(settings.database_url)
@@ -122,7 +116,7 @@ def load(
     """Take in a published article followed by its "Perspectives & Insights" block."""
     settings = read_settings()
     set_up_logs("warning", human=True)
-    _must_be_migrated(settings)
+    must_be_migrated(settings)
     published = loading.parse_published(_read_text(file))
     process = start_process(settings)
     try:
@@ -194,7 +188,7 @@ def add_site(
     timezone: str = "UTC",
 ) -> None:
     """A new site."""
-    with _opened() as database:
+    with opened() as database:
         database.write(lambda s: sites.create(s, slug, name=name, timezone=timezone, now=utc_now()))
     out.print(f"Site {slug} is there.")
 
@@ -202,7 +196,7 @@ def add_site(
 @site_app.command("list")
 def list_sites() -> None:
     """Every site."""
-    with _opened() as database:
+    with opened() as database:
         for site in database.read(sites.list_all):
             out.print(f"{site.slug}  {site.name}", highlight=False)
 
@@ -216,7 +210,7 @@ def site_policy(
     ] = None,
 ) -> None:
     """Show a site's policy, or set its next version."""
-    with _opened() as database:
+    with opened() as database:
         site = _site(database, slug)
         if file is not None:
             body = _read_json(file)
@@ -226,91 +220,6 @@ def site_policy(
     out.print_json(json.dumps(policy.to_body()))
 
 
-@key_app.command("add")
-def add_key(
-    site: str,
-    *,
-    name: str = "backend",
-    scope: Annotated[list[Scope], typer.Option(help="May be repeated.")] = KEY_SCOPES,
-    test: Annotated[
-        bool, typer.Option("--test", help="Acts in a sandbox beside the site.")
-    ] = False,
-) -> None:
-    """A new key; it is shown once."""
-    with _opened() as database:
-        secret = database.write(
-            lambda s: keys.create(
-                s,
-                sites.get(s, site),
-                name=name,
-                scopes=frozenset(scope),
-                test=test,
-                now=utc_now(),
-            )
-        )
-    print(secret)
-
-
-@key_app.command("list")
-def list_keys(site: str) -> None:
-    """A site's keys, by their first letters."""
-    with _opened() as database:
-        for key in database.read(lambda s: keys.list_of(s, sites.get(s, site))):
-            kind = "  test" if key.test else ""
-            ended = "  revoked" if key.revoked_at else ""
-            line = f"{key.prefix}…  {key.name}  {','.join(key.scopes)}{kind}{ended}"
-            out.print(line, highlight=False)
-
-
-@key_app.command("revoke")
-def revoke_key(site: str, prefix: str) -> None:
-    """End a key at once."""
-    with _opened() as database:
-        database.write(lambda s: keys.revoke(s, sites.get(s, site), prefix, now=utc_now()))
-    out.print("Revoked.")
-
-
-Password = Annotated[
-    str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, help="Asked for.")
-]
-
-
-@person_app.command("add")
-def add_person(
-    email: str,
-    *,
-    name: Annotated[str, typer.Option()],
-    site: Annotated[str, typer.Option()],
-    role: Annotated[Role, typer.Option()],
-    password: Password,
-) -> None:
-    """A person who can sign in."""
-    with _opened() as database:
-
-        def add(session: Session) -> None:
-            person = people.create(session, email, name=name, password=password, now=utc_now())
-            people.grant(session, person, sites.get(session, site), role)
-
-        database.write(add)
-    out.print(f"{email} can sign in as {role.value} of {site}.", highlight=False)
-
-
-@person_app.command("grant")
-def grant_role(email: str, site: str, role: Role) -> None:
-    """Another role, or another site."""
-    with _opened() as database:
-        database.write(lambda s: people.grant(s, people.get(s, email), sites.get(s, site), role))
-    out.print(f"{email} is {role.value} of {site}.", highlight=False)
-
-
-@person_app.command("password")
-def change_password(email: str, *, password: Password) -> None:
-    """A new password; every sign-in of the person ends."""
-    with _opened() as database:
-        database.write(lambda s: people.set_password(s, people.get(s, email), password))
-    out.print("Changed.")
-
-
 def main() -> None:
     """Run a command; what an operator can mend is said in a sentence."""
     try:
@@ -318,32 +227,6 @@ def main() -> None:
     except (MisconfiguredError, ServiceError) as error:
         print(f"postbag: {error}", file=sys.stderr)
         sys.exit(1)
-
-
-@contextmanager
-def _opened() -> Iterator[Database]:
-    settings = read_settings()
-    _must_be_migrated(settings)
-    database = open_database(settings.database_url)
-    try:
-        yield database
-    finally:
-        database.dispose()
-
-
-def _must_be_migrated(settings: Settings) -> None:
-    database = open_database(settings.database_url)
-    try:
-        _must_answer(database)
-        if not migrations.is_current(database):
-            raise MisconfiguredError("the database is not up to date; run `postbag migrate`.")
-    finally:
-        database.dispose()
-
-
-def _must_answer(database: Database) -> None:
-    if not database.is_alive():
-        raise MisconfiguredError("the database does not answer; see POSTBAG_DATABASE_URL.")
 
 
 def _site(database: Database, slug: str | None) -> Site:

@@ -3,8 +3,8 @@
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -26,6 +26,8 @@ MOST_BODY = 1024
 GLOBAL_UNICAST = IPv6Network("2000::/3")
 # The IPv4 address stands in the last four bytes (RFC 6052).
 NAT64 = IPv6Network("64:ff9b::/96")
+# Every address: for a host that the operator has named, wherever it stands.
+ANYWHERE: tuple[Network, ...] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 
 
 class Trouble(StrEnum):
@@ -55,6 +57,29 @@ class Answer:
 
     status: int
     retry_after: str | None
+    body: bytes = b""
+
+
+def ask(
+    method: str,
+    url: str,
+    body: bytes,
+    headers: dict[str, str],
+    *,
+    networks: Sequence[Network],
+    most: int,
+) -> Answer:
+    """Ask once for an answer of at most so many bytes, under the rules of `post`; raises UnreachedError."""
+    try:
+        with _opened(method, url, body, headers, networks=networks) as response:
+            found = b""
+            for chunk in response.iter_stream():
+                found += chunk
+                if len(found) > most:
+                    raise UnreachedError(Trouble.NO_HTTP)
+            return Answer(status=response.status, retry_after=None, body=found)
+    except (OSError, ValueError, *TROUBLES) as error:
+        raise UnreachedError(_trouble_of(error)) from error
 
 
 def post(
@@ -70,27 +95,40 @@ def post(
     `networks` are private ones that may be reached, over plain http too; elsewhere only https to public
     addresses is. No proxy of the environment has a say.
     """
-    trouble = trouble_with(url, networks=networks)
-    if trouble is not None:
-        raise UnreachedError(trouble)
-    until = time.monotonic() + WHOLE_WITHIN_S
-    guard = Guard(
-        plain=urlsplit(url).scheme == "http",
-        networks=networks,
-        resolve=resolve or look_up,
-        until=until,
-    )
     try:
-        with (
-            httpcore2.ConnectionPool(ssl_context=trusted(), network_backend=guard) as pool,
-            pool.stream("POST", url, headers=[*headers.items()], content=body) as response,
-        ):
+        with _opened("POST", url, body, headers, networks=networks, resolve=resolve) as response:
             # The status has come: whatever becomes of the body, it was heard.
             with suppress(UnreachedError, *TROUBLES):
                 _drop(response)
             return Answer(status=response.status, retry_after=_header(response, b"retry-after"))
     except (OSError, ValueError, *TROUBLES) as error:
         raise UnreachedError(_trouble_of(error)) from error
+
+
+@contextmanager
+def _opened(
+    method: str,
+    url: str,
+    body: bytes,
+    headers: dict[str, str],
+    *,
+    networks: Sequence[Network],
+    resolve: Resolve | None = None,
+) -> Iterator[httpcore2.Response]:
+    trouble = trouble_with(url, networks=networks)
+    if trouble is not None:
+        raise UnreachedError(trouble)
+    guard = Guard(
+        plain=urlsplit(url).scheme == "http",
+        networks=networks,
+        resolve=resolve or look_up,
+        until=time.monotonic() + WHOLE_WITHIN_S,
+    )
+    with (
+        httpcore2.ConnectionPool(ssl_context=trusted(), network_backend=guard) as pool,
+        pool.stream(method, url, headers=[*headers.items()], content=body) as response,
+    ):
+        yield response
 
 
 def trouble_with(url: str, *, networks: Sequence[Network]) -> Trouble | None:

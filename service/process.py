@@ -10,6 +10,7 @@ import structlog
 from anyio import CapacityLimiter, to_thread
 
 from service.moderation.scores import Scorer
+from service.provider import Provider
 from service.rates import Rates, Shares
 from service.settings import Settings
 from service.storage.db import POOL_SIZE, Database
@@ -17,6 +18,8 @@ from service.storage.db import POOL_SIZE, Database
 T = TypeVar("T")
 log = structlog.get_logger()
 STOPPING_TAKES_S = 8.0
+# Where the provider sends people back to, under the public address.
+CALLBACK = "/login/oidc/callback"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +33,13 @@ class Process:
     background: set[asyncio.Task[None]] = field(default_factory=set)
     rates: Rates = field(init=False)
     shares: Shares = field(init=False)
+    provider: Provider | None = field(init=False)
     limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(POOL_SIZE))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rates", Rates(a_second=self.settings.key_rate))
         object.__setattr__(self, "shares", Shares(places=self.settings.scoring_queue))
+        object.__setattr__(self, "provider", _provider(self.settings))
 
     def make_room(self, key_id: int) -> None:
         """Raise Unavailable while too many comments wait for the models, TooManyRequests while they are this key's."""
@@ -62,6 +67,12 @@ class Process:
         """Let background work end; what does not end in time is found again by its lease."""
         if self.background:
             await asyncio.wait(self.background, timeout=STOPPING_TAKES_S)
+
+
+def _provider(settings: Settings) -> Provider | None:
+    if settings.oidc is None:
+        return None
+    return Provider(settings=settings.oidc, redirect_uri=f"{settings.public_url}{CALLBACK}")
 
 
 class State(TypedDict):

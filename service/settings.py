@@ -3,12 +3,13 @@
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from ipaddress import ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from service.errors import MisconfiguredError
-from service.outgoing import Network
+from service.outgoing import ANYWHERE, Network, trouble_with
 
 PREFIX = "POSTBAG_"
 
@@ -81,8 +82,41 @@ SETTINGS = (
         default="200",
         help="Calls a second that each key may make of this process before it is answered 429; 0 is no limit.",
     ),
+    Setting(
+        name="OIDC_ISSUER",
+        default="",
+        help="Address of an OpenID Connect provider, exactly as its tokens name it; empty means passwords alone.",
+    ),
+    Setting(name="OIDC_CLIENT_ID", default="", help="As the provider knows this service."),
+    Setting(
+        name="OIDC_CLIENT_SECRET",
+        default="",
+        help="What proves to the provider that it is this service.",
+        secret=True,
+    ),
+    Setting(
+        name="OIDC_NAME",
+        default="single sign-on",
+        help="What the sign-in page calls the provider.",
+    ),
+    Setting(
+        name="OIDC_WELCOME",
+        default="",
+        help="SITE/ROLE that people whom the provider knows are given when they come uninvited; empty keeps them outside.",
+    ),
     Setting(name="LOG_LEVEL", default="info", help="debug, info, warning or error."),
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Oidc:
+    """A provider that people sign in through; `welcome` is the site and the role of the uninvited."""
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    name: str
+    welcome: tuple[str, str] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +136,7 @@ class Settings:
     trusted_proxies: tuple[str, ...]
     webhook_networks: tuple[Network, ...]
     key_rate: int
+    oidc: Oidc | None
     log_level: str
 
     def __repr__(self) -> str:
@@ -132,6 +167,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         trusted_proxies=tuple(p.strip() for p in values["TRUSTED_PROXIES"].split(",") if p.strip()),
         webhook_networks=_networks(values, "WEBHOOK_ALLOW_PRIVATE"),
         key_rate=_number(values, "KEY_RATE", low=0, high=1_000_000),
+        oidc=_oidc(values),
         log_level=_choice(values, "LOG_LEVEL", ("debug", "info", "warning", "error")),
     )
 
@@ -179,6 +215,38 @@ def _networks(values: dict[str, str], name: str) -> tuple[Network, ...]:
         raise MisconfiguredError(
             f"{PREFIX}{name} must name networks like 10.1.0.0/16 or addresses, not {values[name]!r}."
         ) from error
+
+
+def _oidc(values: dict[str, str]) -> Oidc | None:
+    issuer = values["OIDC_ISSUER"].strip()
+    if not issuer:
+        return None
+    parts = urlsplit(issuer)
+    secure = parts.scheme == "https" or parts.hostname in {"127.0.0.1", "::1", "localhost"}
+    if trouble_with(issuer, networks=ANYWHERE) or parts.query or not secure:
+        raise MisconfiguredError(f"{PREFIX}OIDC_ISSUER must be an https address, not {issuer!r}.")
+    for name in ("OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"):
+        if not values[name]:
+            raise MisconfiguredError(f"{PREFIX}{name} is needed beside {PREFIX}OIDC_ISSUER.")
+    return Oidc(
+        issuer=issuer,
+        client_id=values["OIDC_CLIENT_ID"],
+        client_secret=values["OIDC_CLIENT_SECRET"],
+        name=values["OIDC_NAME"],
+        welcome=_welcome(values["OIDC_WELCOME"]),
+    )
+
+
+def _welcome(value: str) -> tuple[str, str] | None:
+    if not value:
+        return None
+    site, _, role = value.partition("/")
+    # Never admin: whoever the provider lets in must not rule here.
+    if not site or role not in {"moderator", "editor"}:
+        raise MisconfiguredError(
+            f"{PREFIX}OIDC_WELCOME must be SITE/moderator or SITE/editor, not {value!r}."
+        )
+    return site, role
 
 
 def _choice(values: dict[str, str], name: str, allowed: tuple[str, ...]) -> str:

@@ -45,7 +45,14 @@ def get(session: Session, call: Call[Nothing, Nothing]) -> Reply:
 def publish(session: Session, call: Call[PublishBody, Nothing]) -> Reply:
     """Put the draft on the page; a stale version is refused."""
     article_id = call.path["article_id"]
-    block.publish(session, call.site_id, article_id, version=call.body.version, now=call.now)
+    block.publish(
+        session,
+        call.site_id,
+        article_id,
+        version=call.body.version,
+        actor=call.actor,
+        now=call.now,
+    )
     return Reply(body=_reply(session, call.site_id, article_id))
 
 
@@ -53,7 +60,7 @@ def publish(session: Session, call: Call[PublishBody, Nothing]) -> Reply:
 def withdraw(session: Session, call: Call[Nothing, Nothing]) -> Reply:
     """Take the whole block down; the draft stays."""
     article_id = call.path["article_id"]
-    block.withdraw(session, call.site_id, article_id, now=call.now)
+    block.withdraw(session, call.site_id, article_id, actor=call.actor, now=call.now)
     return Reply(body=_reply(session, call.site_id, article_id))
 
 

@@ -202,4 +202,9 @@ def _caller(process: Process, request: Request[Any]) -> Caller:
         raise Unauthorized(
             "send `Authorization: Bearer` with a key", headers={"WWW-Authenticate": "Bearer"}
         )
-    return process.database.read(lambda session: keys.authenticate(session, secret.strip()))
+    now = utc_now()
+    caller = process.database.read(lambda s: keys.authenticate(s, secret.strip(), now=now))
+    if caller.used_on != now.date():
+        # Once a day: it says which keys nobody uses any more.
+        process.database.write(lambda s: keys.note_use(s, caller.key_id, on=now.date()))
+    return caller

@@ -59,7 +59,11 @@ class PicksReply(BaseModel):
 def list_candidates(session: Session, call: Call[Nothing, CandidatesQuery]) -> Reply:
     """Approved comments of an article, ranked; echoes come last and are marked."""
     found = picks.list_candidates(
-        session, call.site_id, call.query.article_id, limit=call.query.limit
+        session,
+        call.site_id,
+        call.query.article_id,
+        actor=call.actor,
+        limit=call.query.limit,
     )
     items = [
         CandidateReply(
@@ -111,6 +115,7 @@ def place(session: Session, call: Call[PlaceBody, Nothing]) -> Reply:
         article_id,
         call.path["pick_id"],
         position=call.body.position,
+        actor=call.actor,
         now=call.now,
     )
     return Reply(body=draft_reply(session, call.site_id, article_id))
@@ -120,7 +125,14 @@ def place(session: Session, call: Call[PlaceBody, Nothing]) -> Reply:
 def drop(session: Session, call: Call[Nothing, Nothing]) -> Reply:
     """Take a pick out of the draft."""
     article_id = call.path["article_id"]
-    picks.drop(session, call.site_id, article_id, call.path["pick_id"], now=call.now)
+    picks.drop(
+        session,
+        call.site_id,
+        article_id,
+        call.path["pick_id"],
+        actor=call.actor,
+        now=call.now,
+    )
     return Reply(body=draft_reply(session, call.site_id, article_id))
 
 

@@ -67,7 +67,13 @@ class DecidedReply(BaseModel):
 @answers({200: CommentPage})
 def next_page(session: Session, call: Call[Nothing, PageQuery]) -> Reply:
     """Held comments, the most pressing first."""
-    page = review.next_page(session, call.site_id, cursor=call.query.cursor, limit=call.query.limit)
+    page = review.next_page(
+        session,
+        call.site_id,
+        actor=call.actor,
+        cursor=call.query.cursor,
+        limit=call.query.limit,
+    )
     items = [comment_reply(view) for view in page.items]
     return Reply(body=CommentPage(items=items, next=page.next_cursor))
 

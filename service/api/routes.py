@@ -11,6 +11,7 @@ from service.api import (
     explanation,
     feed,
     flags,
+    keys,
     picks,
     policy,
     retention,
@@ -30,7 +31,7 @@ from service.storage.tables import Scope
 INGEST, MODERATE, PUBLISH, ADMIN = Scope.INGEST, Scope.MODERATE, Scope.PUBLISH, Scope.ADMIN
 ARTICLE, COMMENT = "/articles/{article_id}", "/comments/{comment_id}"
 WEBHOOKS, WEBHOOK = "/site/webhooks", "/site/webhooks/{webhook_id}"
-RULES, RETENTION, POLICY = "/site/rules", "/site/retention", "/site/policy"
+RULES, RETENTION, POLICY, KEYS = "/site/rules", "/site/retention", "/site/policy", "/site/keys"
 
 # fmt: off
 ROUTES = [
@@ -87,5 +88,9 @@ ROUTES = [
     Route(POLICY + "/preview", json_endpoint(policy.try_out, permission=ADMIN, body=Terms, query=Nothing, writes=False), methods=["POST"]),
     Route(POLICY + "/suggest", json_endpoint(policy.suggest, permission=ADMIN, body=Nothing, query=policy.SuggestQuery, writes=False), methods=["GET"]),
     Route(POLICY + "/rollback", json_endpoint(policy.roll_back, permission=ADMIN, body=policy.RollbackBody, query=Nothing, writes=True), methods=["POST"]),
+    Route(KEYS, json_endpoint(keys.list_all, permission=ADMIN, body=Nothing, query=Nothing, writes=False), methods=["GET"]),
+    Route(KEYS, json_endpoint(keys.create, permission=ADMIN, body=keys.KeyBody, query=Nothing, writes=True), methods=["POST"]),
+    Route(KEYS + "/{key_id}", json_endpoint(keys.revoke, permission=ADMIN, body=Nothing, query=Nothing, writes=True), methods=["DELETE"]),
+    Route(KEYS + "/{key_id}/rotate", json_endpoint(keys.rotate, permission=ADMIN, body=keys.RotateBody, query=Nothing, writes=True), methods=["POST"]),
 ]
 # fmt: on

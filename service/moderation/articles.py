@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import trafilatura
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
 from service.errors import NotFound
+from service.moderation.actor import MACHINE, Actor, sees_article
 from service.moderation.scores import ArticleText
 from service.storage.tables import Article, ArticleRevision, Comment, Mode, Pick, State
 
 LONGEST_ARTICLE = 2_000_000
 LONGEST_TITLE = 1000
+MOST_SECTIONS = 100
 MARKUP = re.compile(
     r"<(?:p|div|br|h[1-6]|article|section|html|body|ul|ol|blockquote)\b[^>]*>", re.IGNORECASE
 )
@@ -92,30 +94,34 @@ def find(session: Session, site_id: int, public_id: str) -> Article | None:
     )
 
 
-def get(session: Session, site_id: int, public_id: str) -> Article:
-    article = find(session, site_id, public_id)
+def get(session: Session, site_id: int, public_id: str, *, actor: Actor = MACHINE) -> Article:
+    """An article that the actor sees; raises NotFound."""
+    article = session.scalar(_sought(site_id, public_id, actor))
     if article is None:
         raise NotFound("there is no such article on this site")
     return article
 
 
-def find_locked(session: Session, site_id: int, public_id: str) -> Article | None:
+def find_locked(
+    session: Session, site_id: int, public_id: str, *, actor: Actor = MACHINE
+) -> Article | None:
     """The article, held until the end of the transaction: its comments and picks change one at a time.
 
     Locks are taken in this order: article, comment, feed.
     """
     return session.scalar(
-        select(Article)
-        .where(Article.site_id == site_id, Article.public_id == public_id)
+        _sought(site_id, public_id, actor)
         # Not more than it needs: whoever only refers to the article goes on.
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
 
 
-def get_locked(session: Session, site_id: int, public_id: str) -> Article:
+def get_locked(
+    session: Session, site_id: int, public_id: str, *, actor: Actor = MACHINE
+) -> Article:
     """As `find_locked`; raises NotFound."""
-    article = find_locked(session, site_id, public_id)
+    article = find_locked(session, site_id, public_id, actor=actor)
     if article is None:
         raise NotFound("there is no such article on this site")
     return article
@@ -155,8 +161,8 @@ class Row:
     on_page: int
 
 
-def list_recent(session: Session, site_id: int, *, limit: int) -> list[Row]:
-    """The newest articles first, with the counts that desks need."""
+def list_recent(session: Session, site_id: int, *, actor: Actor, limit: int) -> list[Row]:
+    """The newest articles that the actor sees, with the counts that desks need."""
     held = func.count(Comment.id).filter(Comment.state == State.HELD)
     approved = func.count(Comment.id).filter(Comment.state == State.APPROVED)
     on_page = (
@@ -172,7 +178,7 @@ def list_recent(session: Session, site_id: int, *, limit: int) -> list[Row]:
             & (ArticleRevision.number == Article.revision),
         )
         .outerjoin(Comment, Comment.article_id == Article.id)
-        .where(Article.site_id == site_id)
+        .where(Article.site_id == site_id, sees_article(actor))
         .group_by(Article.id, ArticleRevision.id)
         .order_by(func.coalesce(Article.published_at, Article.created_at).desc(), Article.id.desc())
         .limit(limit)
@@ -190,6 +196,18 @@ def list_recent(session: Session, site_id: int, *, limit: int) -> list[Row]:
         )
         for article, title, waiting, fine, shown in rows
     ]
+
+
+def list_sections(session: Session, site_id: int) -> list[str]:
+    """The sections that a site's articles stand in, by name."""
+    rows = session.scalars(
+        select(Article.section)
+        .where(Article.site_id == site_id, Article.section.is_not(None))
+        .distinct()
+        .order_by(Article.section)
+        .limit(MOST_SECTIONS)
+    )
+    return [section for section in rows if section]
 
 
 def as_models_read(revision: ArticleRevision) -> ArticleText:
@@ -241,6 +259,11 @@ def plain_text(body: str) -> str:
         page, include_comments=False, include_tables=True, favor_recall=True
     )
     return extracted or trafilatura.html2txt(page)
+
+
+def _sought(site_id: int, public_id: str, actor: Actor) -> Select[Article]:
+    named = (Article.site_id == site_id, Article.public_id == public_id)
+    return select(Article).where(*named, sees_article(actor))
 
 
 def _fingerprint(new: NewArticle) -> str:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from service.errors import Conflict, NotFound
 from service.moderation import articles, comments, picks, withdrawal
+from service.moderation.actor import Actor
 from service.moderation.scores import Span
 from service.storage.tables import Article, Comment, Pick, PickState, Site, State
 
@@ -74,11 +75,11 @@ def of_article(session: Session, article: Article) -> Block:
 
 
 def publish(
-    session: Session, site_id: int, article_id: str, *, version: int, now: datetime
+    session: Session, site_id: int, article_id: str, *, version: int, actor: Actor, now: datetime
 ) -> Article:
     """Put the draft on the page; raises Conflict when the draft is not the one that was seen."""
     # Held, so that no pick moves while the draft is checked and published.
-    article = articles.get_locked(session, site_id, article_id)
+    article = articles.get_locked(session, site_id, article_id, actor=actor)
     if article.draft_version != version:
         raise Conflict("the draft has changed since you saw it", code="stale")
     draft = picks.list_chosen(session, article)
@@ -94,9 +95,11 @@ def publish(
     return article
 
 
-def withdraw(session: Session, site_id: int, article_id: str, *, now: datetime) -> Article:
+def withdraw(
+    session: Session, site_id: int, article_id: str, *, actor: Actor, now: datetime
+) -> Article:
     """Take the whole block down; the draft stays as it is."""
-    article = articles.get_locked(session, site_id, article_id)
+    article = articles.get_locked(session, site_id, article_id, actor=actor)
     standing = _on_the_page(session, article)
     for pick in standing:
         pick.published_position = None

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from service.errors import Conflict, FieldError, Gone, Invalid, NotFound
 from service.moderation import articles, decisions, erasures, legal, rates, withdrawal
-from service.moderation.actor import Actor
+from service.moderation.actor import MACHINE, Actor, sees_comment
 from service.moderation.articles import NewArticle
 from service.storage.privacy_tables import AuthorEmail
 from service.storage.tables import Article, Author, Comment, CommentRevision, Mode, State
@@ -195,11 +195,13 @@ def get(session: Session, site_id: int, public_id: str) -> Comment:
     return comment
 
 
-def get_locked(session: Session, site_id: int, public_id: str) -> Comment:
-    """The comment, held until the end of the transaction: what is read of it stays true."""
+def get_locked(
+    session: Session, site_id: int, public_id: str, *, actor: Actor = MACHINE
+) -> Comment:
+    """A comment that the actor sees, held until the end of the transaction: what is read of it stays true."""
     comment = session.scalar(
         select(Comment)
-        .where(Comment.site_id == site_id, Comment.public_id == public_id)
+        .where(Comment.site_id == site_id, Comment.public_id == public_id, sees_comment(actor))
         .with_for_update()
         .execution_options(populate_existing=True)
     )

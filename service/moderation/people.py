@@ -1,29 +1,32 @@
-"""People: moderators, editors and admins, their passwords and sign-ins."""
+"""People: moderators, editors and admins, their passwords, and their roles on sites and sections."""
 
 import hashlib
 import hmac
 import secrets
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from service.errors import Conflict, Invalid, NotFound, TooManyRequests
-from service.storage.tables import Membership, Person, Role, SignIn, SignInFailure, Site
+from service.errors import Conflict, Forbidden, Invalid, NotFound
+from service.moderation.actor import Actor
+from service.storage.tables import Comment, Membership, Person, Role, SignIn, Site
 
-SIGN_IN_LASTS = timedelta(hours=12)
-# Ten wrong passwords for one address in a quarter of an hour, and it rests for the remainder.
-FAILURES_ALLOWED = 10
-FAILURES_COUNT_FOR = timedelta(minutes=15)
-SHORTEST_PASSWORD = 10
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 10, 1000
 LONGEST_ADDRESS, LONGEST_NAME = 254, 200
+LONGEST_SECTION, MOST_SECTIONS = 200, 100
+MOST_LISTED = 1000
 
 hasher = PasswordHasher()
 # Verified when the address is unknown, so that an answer takes as long as for a known one.
 NOBODYS_PASSWORD = hasher.hash(secrets.token_hex(16))
+
+# Each role that somebody has on a site, with the sections it is for; None is the whole site.
+Roles = Mapping[Role, frozenset[str] | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,18 +39,44 @@ class Member:
     site: str
     site_name: str
     timezone: str
-    roles: frozenset[Role]
+    roles: Roles
     # Every site they belong to: slug and name.
     sites: tuple[tuple[str, str], ...]
+    sign_in_id: int
+    seen_at: datetime
 
     def may(self, role: Role) -> bool:
         return role in self.roles or Role.ADMIN in self.roles
 
+    def sections(self, role: Role) -> frozenset[str] | None:
+        """The sections in which they act in this role; None is the whole site."""
+        if Role.ADMIN in self.roles:
+            return None
+        return self.roles.get(role, frozenset())
 
-def create(session: Session, email: str, *, name: str, password: str, now: datetime) -> Person:
-    """A new person; raises Conflict if the address is taken, Invalid if the password is short."""
-    if len(password) < SHORTEST_PASSWORD:
-        raise Invalid(f"a password has at least {SHORTEST_PASSWORD} characters")
+    def actor(self, role: Role) -> Actor:
+        return Actor(person_id=self.person_id, sections=self.sections(role))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Colleague:
+    """A person of a site, as its admin sees them."""
+
+    person_id: int
+    email: str
+    name: str
+    roles: Roles
+    has_password: bool
+    disabled: bool
+
+
+def create(
+    session: Session, email: str, *, name: str, password: str | None, now: datetime
+) -> Person:
+    """A new person; raises Conflict if the address is taken, Invalid if the password is short.
+
+    Without a password they sign in through the provider alone.
+    """
     if "@" not in email or len(email) > LONGEST_ADDRESS:
         raise Invalid(f"an e-mail address has an @ and at most {LONGEST_ADDRESS} characters")
     if not 0 < len(name.strip()) <= LONGEST_NAME:
@@ -57,7 +86,7 @@ def create(session: Session, email: str, *, name: str, password: str, now: datet
     person = Person(
         email=email.strip().lower(),
         name=name,
-        password=hasher.hash(password),
+        password=None if password is None else _hashed(password),
         created_at=now,
         disabled_at=None,
     )
@@ -77,86 +106,132 @@ def get(session: Session, email: str) -> Person:
     return person
 
 
-def set_password(session: Session, person: Person, password: str) -> None:
-    """Change the password and end every sign-in."""
-    if len(password) < SHORTEST_PASSWORD:
-        raise Invalid(f"a password has at least {SHORTEST_PASSWORD} characters")
-    person.password = hasher.hash(password)
-    session.execute(delete(SignIn).where(SignIn.person_id == person.id))
-
-
-def grant(session: Session, person: Person, site: Site, role: Role) -> None:
-    """Give a role on a site; giving it twice changes nothing."""
-    known = select(Membership.id).where(
-        Membership.person_id == person.id, Membership.site_id == site.id, Membership.role == role
+def get_colleague(session: Session, site_id: int, person_id: int) -> Person:
+    """A person who has a role on the site; raises NotFound."""
+    here = select(Membership.id).where(
+        Membership.person_id == person_id, Membership.site_id == site_id
     )
-    if session.scalar(known) is None:
-        session.execute(insert(Membership).values(person_id=person.id, site_id=site.id, role=role))
+    person = session.scalar(select(Person).where(Person.id == person_id, here.exists()))
+    if person is None:
+        raise NotFound("there is no such person on this site")
+    return person
 
 
-def verify(session: Session, email: str, password: str, *, now: datetime) -> int | None:
-    """The person whose address and password these are, or None; raises TooManyRequests while the address rests.
+def list_colleagues(session: Session, site_id: int) -> list[Colleague]:
+    """Everybody who has a role on the site, by name."""
+    rows = session.execute(
+        select(Person, Membership.role, Membership.sections)
+        .join(Membership, Membership.person_id == Person.id)
+        .where(Membership.site_id == site_id)
+        .order_by(func.lower(Person.name), Person.id, Membership.role)
+        .limit(MOST_LISTED)
+    ).all()
+    roles: dict[int, dict[Role, frozenset[str] | None]] = {}
+    for person, role, sections in rows:
+        roles.setdefault(person.id, {})[role] = _frozen(sections)
+    return [
+        Colleague(
+            person_id=person.id,
+            email=person.email,
+            name=person.name,
+            roles=roles[person.id],
+            has_password=person.password is not None,
+            disabled=person.disabled_at is not None,
+        )
+        for person in {person.id: person for person, _, _ in rows}.values()
+    ]
+
+
+def set_password(
+    session: Session, person: Person, password: str, *, keep_sign_in: int | None = None
+) -> None:
+    """Change the password and end every sign-in, but for the one that is kept."""
+    person.password = _hashed(password)
+    session.execute(
+        delete(SignIn).where(
+            SignIn.person_id == person.id, SignIn.id.is_distinct_from(keep_sign_in)
+        )
+    )
+
+
+def grant(
+    session: Session,
+    person: Person,
+    site: Site,
+    role: Role,
+    *,
+    sections: Collection[str] | None = None,
+) -> None:
+    """Give a role on a site, or on some sections of it; given again, the latest sections count.
+
+    Raises Invalid for sections that cannot be any, and for an admin of sections: admins rule on a whole site.
+    """
+    limit = None if sections is None else _fit_sections(role, sections)
+    known = session.scalar(
+        select(Membership).where(
+            Membership.person_id == person.id,
+            Membership.site_id == site.id,
+            Membership.role == role,
+        )
+    )
+    if known is None:
+        session.add(Membership(person_id=person.id, site_id=site.id, role=role, sections=limit))
+    else:
+        known.sections = limit
+        _release_claims(session, person.id, site_id=site.id)
+
+
+def revoke(session: Session, person: Person, site: Site, role: Role) -> None:
+    """Take a role on a site away, and free what the person had claimed there; raises NotFound."""
+    taken = session.scalar(
+        delete(Membership)
+        .where(
+            Membership.person_id == person.id,
+            Membership.site_id == site.id,
+            Membership.role == role,
+        )
+        .returning(Membership.id)
+    )
+    if taken is None:
+        raise NotFound(f"this person is no {role.value} of {site.slug}")
+    _release_claims(session, person.id, site_id=site.id)
+
+
+def deactivate(session: Session, person: Person, *, now: datetime) -> None:
+    """Nobody gets in as this person from now on; what they had claimed goes to the others at once."""
+    person.disabled_at = person.disabled_at or now
+    session.execute(delete(SignIn).where(SignIn.person_id == person.id))
+    _release_claims(session, person.id)
+
+
+def activate(person: Person) -> None:
+    """Let a deactivated person in again."""
+    person.disabled_at = None
+
+
+def must_rule_over(session: Session, admin: Member, person: Person) -> None:
+    """Raises Forbidden unless this admin may deactivate the person: another one, of sites that are the admin's."""
+    if person.id == admin.person_id:
+        raise Forbidden("nobody deactivates themselves")
+    own = select(Membership.site_id).where(
+        Membership.person_id == admin.person_id, Membership.role == Role.ADMIN
+    )
+    elsewhere = select(Membership.id).where(
+        Membership.person_id == person.id, Membership.site_id.not_in(own)
+    )
+    if session.scalar(elsewhere.limit(1)) is not None:
+        raise Forbidden("this person also works on a site that is not yours")
+
+
+def verify(session: Session, email: str, password: str) -> int | None:
+    """The person whose address and password these are, or None; an unknown address takes as long.
 
     It only reads: a password takes its time, and no write transaction may be open meanwhile.
     """
-    failures = select(func.count()).where(
-        SignInFailure.subject == _subject(email), SignInFailure.at > now - FAILURES_COUNT_FOR
-    )
-    if (session.scalar(failures) or 0) >= FAILURES_ALLOWED:
-        raise TooManyRequests("too many wrong passwords; try again in a quarter of an hour")
     person = find(session, email)
-    right = _matches(person.password if person else NOBODYS_PASSWORD, password)
-    return person.id if person and right and person.disabled_at is None else None
-
-
-def note_failure(session: Session, email: str, *, now: datetime) -> None:
-    """Remember a refused sign-in; what is too old to count is swept."""
-    session.execute(delete(SignInFailure).where(SignInFailure.at <= now - FAILURES_COUNT_FOR))
-    session.execute(insert(SignInFailure).values(subject=_subject(email), at=now))
-
-
-def sign_in(session: Session, person_id: int, *, now: datetime) -> str:
-    """Begin a browser session and return its token, which is kept only as a hash."""
-    token = secrets.token_urlsafe(32)
-    session.execute(delete(SignIn).where(SignIn.expires_at <= now))
-    session.execute(
-        insert(SignIn).values(
-            person_id=person_id, sha256=_hash(token), created_at=now, expires_at=now + SIGN_IN_LASTS
-        )
-    )
-    return token
-
-
-def sign_out(session: Session, token: str) -> None:
-    session.execute(delete(SignIn).where(SignIn.sha256 == _hash(token)))
-
-
-def find_member(session: Session, token: str, *, site: str | None, now: datetime) -> Member | None:
-    """Who holds this token, on the site asked for or the first they belong to; None if nobody."""
-    rows = session.execute(
-        select(
-            Person.id, Person.name, Site.id, Site.slug, Site.name, Site.timezone, Membership.role
-        )
-        .join(SignIn, SignIn.person_id == Person.id)
-        .join(Membership, Membership.person_id == Person.id)
-        .join(Site, Site.id == Membership.site_id)
-        .where(SignIn.sha256 == _hash(token), SignIn.expires_at > now, Person.disabled_at.is_(None))
-        .order_by(Site.slug)
-    ).all()
-    here = [row for row in rows if row[3] == (site or rows[0][3])]
-    if not here:
-        return None
-    person_id, name, site_id, slug, site_name, timezone, _ = here[0]
-    return Member(
-        person_id=person_id,
-        name=name,
-        site_id=site_id,
-        site=slug,
-        site_name=site_name,
-        timezone=timezone,
-        roles=frozenset(row[6] for row in here),
-        sites=tuple({row[3]: row[4] for row in rows}.items()),
-    )
+    kept = person.password if person and person.disabled_at is None else None
+    right = _matches(kept or NOBODYS_PASSWORD, password)
+    return person.id if person and kept and right else None
 
 
 def hashed_email(email: str, *, secret: str) -> str:
@@ -169,6 +244,15 @@ def keyed_hash(text: str, *, secret: str) -> str:
     return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
+def _hashed(password: str) -> str:
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        raise Invalid(
+            f"a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters",
+            code="unfit_password",
+        )
+    return hasher.hash(password)
+
+
 def _matches(hashed: str, password: str) -> bool:
     try:
         return hasher.verify(hashed, password)
@@ -176,9 +260,27 @@ def _matches(hashed: str, password: str) -> bool:
         return False
 
 
-def _subject(email: str) -> str:
-    return hashlib.sha256(email.strip().lower().encode()).hexdigest()
+def _fit_sections(role: Role, sections: Collection[str]) -> list[str]:
+    if role is Role.ADMIN:
+        raise Invalid("an admin is one of the whole site")
+    named = sorted({section.strip() for section in sections})
+    if not 0 < len(named) <= MOST_SECTIONS or not all(0 < len(s) <= LONGEST_SECTION for s in named):
+        raise Invalid(
+            f"a role is for 1 to {MOST_SECTIONS} sections of at most {LONGEST_SECTION} characters"
+        )
+    return named
 
 
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+def _release_claims(session: Session, person_id: int, *, site_id: int | None = None) -> None:
+    claimed = update(Comment).where(Comment.claim_person_id == person_id)
+    if site_id is not None:
+        claimed = claimed.where(Comment.site_id == site_id)
+    session.execute(
+        claimed.values(claim_person_id=None, claim_until=None).execution_options(
+            synchronize_session=False
+        )
+    )
+
+
+def _frozen(sections: Collection[str] | None) -> frozenset[str] | None:
+    return None if sections is None else frozenset(sections)

@@ -46,10 +46,10 @@ class Candidate:
 
 
 def list_candidates(
-    session: Session, site_id: int, article_id: str, *, limit: int
+    session: Session, site_id: int, article_id: str, *, actor: Actor, limit: int
 ) -> list[Candidate]:
     """Approved comments, best first: readers' own thoughts about the article, then the rest, then echoes."""
-    article = articles.get(session, site_id, article_id)
+    article = articles.get(session, site_id, article_id, actor=actor)
     echo_last = func.coalesce(Score.echo, 0.0) >= ECHO
     off_last = func.coalesce(Score.relevance, 1.0) < RELEVANT
     views = reading.views(
@@ -85,7 +85,7 @@ def choose(
     now: datetime,
 ) -> Pick:
     """Pick words of an approved comment; raises Invalid where they are not the author's at this revision."""
-    article = articles.get_locked(session, site_id, article_id)
+    article = articles.get_locked(session, site_id, article_id, actor=actor)
     comment = comments.get_locked(session, site_id, comment_id)
     if comment.article_id != article.id:
         raise NotFound("there is no such comment under this article")
@@ -134,19 +134,28 @@ def list_chosen(session: Session, article: Article) -> list[Pick]:
     )
 
 
-def drop(session: Session, site_id: int, article_id: str, pick_id: str, *, now: datetime) -> None:
+def drop(
+    session: Session, site_id: int, article_id: str, pick_id: str, *, actor: Actor, now: datetime
+) -> None:
     """Take a pick out of the draft; the page keeps it until the block is published again."""
-    article = articles.get_locked(session, site_id, article_id)
+    article = articles.get_locked(session, site_id, article_id, actor=actor)
     pick = _of_draft(list_chosen(session, article), pick_id)
     pick.state = PickState.DROPPED
     _changed(session, pick, now=now)
 
 
 def place(
-    session: Session, site_id: int, article_id: str, pick_id: str, *, position: int, now: datetime
+    session: Session,
+    site_id: int,
+    article_id: str,
+    pick_id: str,
+    *,
+    position: int,
+    actor: Actor,
+    now: datetime,
 ) -> None:
     """Move a pick to a place in the draft, counted from 1; the others make room."""
-    draft = list_chosen(session, articles.get_locked(session, site_id, article_id))
+    draft = list_chosen(session, articles.get_locked(session, site_id, article_id, actor=actor))
     pick = _of_draft(draft, pick_id)
     draft.remove(pick)
     draft.insert(max(0, min(position - 1, len(draft))), pick)

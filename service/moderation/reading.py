@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from service.errors import NotFound
 from service.moderation import scores
+from service.moderation.actor import MACHINE, Actor, sees_article
 from service.moderation.policy import Because, Reason, RuleAction
 from service.moderation.scores import Answer, Span
 from service.storage.flags import Flag
@@ -76,8 +77,8 @@ class View:
         )
 
 
-def statement(site_id: int) -> Select[Any]:
-    """Comments of a site with everything a view needs; callers add what they look for."""
+def statement(site_id: int, *, actor: Actor = MACHINE) -> Select[Any]:
+    """The comments of a site that an actor sees, with everything a view needs; callers add what they look for."""
     found: Select[Any] = (
         select(  # type: ignore[assignment] # nobody wants to spell this tuple twice
             Comment,
@@ -109,7 +110,7 @@ def statement(site_id: int) -> Select[Any]:
             ),
         )
         .outerjoin(Parent, Parent.id == Comment.parent_id)
-        .where(Comment.site_id == site_id)
+        .where(Comment.site_id == site_id, sees_article(actor))
     )
     return found
 

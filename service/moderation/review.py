@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from service.errors import Conflict, FieldError, Invalid
 from service.moderation import comments, decisions, legal, reading
-from service.moderation.actor import Actor
+from service.moderation.actor import Actor, sees_comment
 from service.moderation.legal import Order
 from service.moderation.policy import Action, Reason
 from service.moderation.reading import View
@@ -31,10 +31,12 @@ class Page:
     next_cursor: str | None
 
 
-def next_page(session: Session, site_id: int, *, cursor: str | None, limit: int) -> Page:
+def next_page(
+    session: Session, site_id: int, *, actor: Actor, cursor: str | None, limit: int
+) -> Page:
     """Held comments, the most pressing first."""
     limit = max(1, min(limit, LONGEST_PAGE))
-    statement = reading.statement(site_id).where(Comment.state == State.HELD)
+    statement = reading.statement(site_id, actor=actor).where(Comment.state == State.HELD)
     if cursor:
         priority, row_id = _position(cursor)
         later = and_(Comment.priority == priority, Comment.id > row_id)
@@ -47,8 +49,10 @@ def next_page(session: Session, site_id: int, *, cursor: str | None, limit: int)
     )
 
 
-def count_held(session: Session, site_id: int) -> int:
-    held = select(func.count()).where(Comment.site_id == site_id, Comment.state == State.HELD)
+def count_held(session: Session, site_id: int, *, actor: Actor) -> int:
+    held = select(func.count()).where(
+        Comment.site_id == site_id, Comment.state == State.HELD, sees_comment(actor)
+    )
     return session.scalar(held) or 0
 
 
@@ -62,7 +66,7 @@ def claim(
     free = or_(over, held_by_me)
     next_ones = (
         select(Comment.id)
-        .where(Comment.site_id == site_id, Comment.state == State.HELD, free)
+        .where(Comment.site_id == site_id, Comment.state == State.HELD, free, sees_comment(actor))
         .order_by(case((held_by_me, 0), else_=1), Comment.priority.desc(), Comment.id)
         .limit(number)
     )
@@ -107,7 +111,7 @@ def decide(
         )
         raise Invalid(errors=(wrong,))
     legal.must_fit(action, reason, order)
-    comment = comments.get_locked(session, site_id, public_id)
+    comment = comments.get_locked(session, site_id, public_id, actor=actor)
     to = decisions.BECOMES[action]
     if comment.revision != revision:
         raise Conflict("this comment has changed since you opened it", code="stale")
@@ -146,7 +150,7 @@ def undo(
 
     What the undone decision took off a page stays off: a pick is an editor's to make again.
     """
-    comment = comments.get_locked(session, site_id, public_id)
+    comment = comments.get_locked(session, site_id, public_id, actor=actor)
     last = decisions.latest(session, comment.id)
     undoable = (
         last is not None
@@ -191,6 +195,7 @@ def list_undoable(
             Decision.undoes_id.is_(None),
             Decision.was.in_(list(decisions.BECOMES.values())),
             Decision.revision == Comment.revision,
+            sees_comment(actor),
         )
         .order_by(Decision.id.desc())
         .limit(limit)

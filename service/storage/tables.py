@@ -1,6 +1,6 @@
 """The tables, and the words that may stand in their columns."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -161,6 +161,7 @@ class Key(Table):
     __tablename__ = "keys"
 
     id: Mapped[int] = _id()
+    public_id: Mapped[str] = mapped_column(sa.String(40), unique=True)
     site_id: Mapped[int] = _ref("sites.id")
     name: Mapped[str] = mapped_column(sa.String(100))
     prefix: Mapped[str] = mapped_column(sa.String(16))
@@ -169,7 +170,12 @@ class Key(Table):
     # A test key acts in its site's sandbox alone.
     test: Mapped[bool] = mapped_column(server_default=sa.false())
     created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    # The day of its last call (UTC): enough to find keys that nobody uses.
+    used_on: Mapped[date | None]
+    # The key that was made to take its place.
+    successor_id: Mapped[int | None] = _ref("keys.id", null=True)
 
 
 class Person(Table):
@@ -180,7 +186,8 @@ class Person(Table):
     id: Mapped[int] = _id()
     email: Mapped[str] = mapped_column(sa.String(254), unique=True)
     name: Mapped[str] = mapped_column(sa.String(200))
-    password: Mapped[str] = mapped_column(sa.String(200))
+    # Null for those who sign in through a provider alone.
+    password: Mapped[str | None] = mapped_column(sa.String(200))
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
 
@@ -195,6 +202,8 @@ class Membership(Table):
     person_id: Mapped[int] = _ref("people.id", index=False)
     site_id: Mapped[int] = _ref("sites.id")
     role: Mapped[Role] = mapped_column(_enum(Role, "role"))
+    # The sections of articles it is for; null is the whole site.
+    sections: Mapped[list[Any] | None] = mapped_column(sa.JSON(none_as_null=True))
 
 
 class SignIn(Table):
@@ -206,11 +215,15 @@ class SignIn(Table):
     person_id: Mapped[int] = _ref("people.id")
     sha256: Mapped[str] = mapped_column(sa.String(64), unique=True)
     created_at: Mapped[datetime]
+    # It ends then at the latest, and sooner when nobody has been seen for long.
     expires_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    # Its family and system, as its owner would name them; nothing that tells two of them apart.
+    browser: Mapped[str] = mapped_column(sa.String(60))
 
 
 class SignInFailure(Table):
-    """A refused sign-in, by hash of the address that was tried; old rows are swept."""
+    """A refused sign-in, by hash of what it counts against; old rows are swept."""
 
     __tablename__ = "sign_in_failures"
     __table_args__ = (sa.Index(None, "subject", "at"),)

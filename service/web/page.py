@@ -2,9 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from service.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from service.ids import ID
-from service.moderation import people
+from service.moderation import sign_ins
 from service.moderation.actor import Actor
 from service.moderation.people import Member
 from service.process import Process, State, utc_now
@@ -25,6 +25,9 @@ from service.web.csrf import must_be_ours
 
 COOKIE = "postbag_session"
 MOST_FIELDS = 50
+# Whoever is signed in, in whichever role.
+STAFF: Literal["staff"] = "staff"
+Permission = Role | Literal["staff"]
 SECURITY = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
@@ -52,9 +55,10 @@ Endpoint = Callable[[Request[State]], Awaitable[Response]]
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
-    """A request of someone who is signed in and may be here."""
+    """A request of someone who is signed in and may be here, in the role that the page is for."""
 
     member: Member
+    permission: Permission
     path: dict[str, str]
     form: dict[str, str]
     said: str | None
@@ -66,7 +70,10 @@ class Visit:
 
     @property
     def actor(self) -> Actor:
-        return Actor(person_id=self.member.person_id)
+        """Who acts, and how much of the site they see in this role."""
+        if self.permission == STAFF:
+            return Actor(person_id=self.member.person_id, sections=frozenset())
+        return self.member.actor(self.permission)
 
     def number(self, name: str) -> int:
         """A whole number that the form carries; raises Invalid."""
@@ -96,7 +103,7 @@ class Gone:
 Act = Callable[[Session, Visit], Shown | Gone]
 
 
-def page(act: Act, *, permission: Role, writes: bool, back: str | None = None) -> Endpoint:
+def page(act: Act, *, permission: Permission, writes: bool, back: str | None = None) -> Endpoint:
     """An endpoint around `act`: signed in, allowed, from a page of ours; then its transaction.
 
     `back` is where a form returns to when what it asked for is refused.
@@ -156,13 +163,36 @@ def find_member(process: Process, request: Request[Any], *, site: str | None) ->
     token = request.cookies.get(COOKIE)
     if not token:
         return None
-    return process.database.read(
-        lambda session: people.find_member(session, token, site=site, now=utc_now())
+    now = utc_now()
+    member = process.database.read(lambda s: sign_ins.find_member(s, token, site=site, now=now))
+    if member is not None and now - member.seen_at >= sign_ins.NOTED_EVERY:
+        process.database.write(lambda s: sign_ins.note_life(s, member.sign_in_id, now=now))
+    return member
+
+
+def set_cookie(
+    process: Process,
+    response: Response,
+    name: str,
+    value: str,
+    *,
+    lasts: timedelta,
+    path: str = "/",
+) -> None:
+    """A cookie for this service alone, which no script reads and no other site's form sends."""
+    response.set_cookie(
+        name,
+        value,
+        max_age=int(lasts.total_seconds()),
+        path=path,
+        httponly=True,
+        samesite="lax",
+        secure=process.settings.public_url.startswith("https://"),
     )
 
 
 def _visit(
-    process: Process, request: Request[State], form: dict[str, str], permission: Role
+    process: Process, request: Request[State], form: dict[str, str], permission: Permission
 ) -> Visit | None:
     path = {name: str(value) for name, value in request.path_params.items()}
     if not all(ID.fullmatch(value) for value in path.values()):
@@ -172,10 +202,12 @@ def _visit(
         if find_member(process, request, site=None) is not None:
             raise NotFound("there is no such site, or it is not yours")
         return None
-    if not member.may(permission):
+    if permission != STAFF and not member.may(permission):
         raise Forbidden(f"this page is for {permission.value}s of {member.site_name}")
     said = request.query_params.get("said")
-    return Visit(member=member, path=path, form=form, said=said, now=utc_now())
+    return Visit(
+        member=member, permission=permission, path=path, form=form, said=said, now=utc_now()
+    )
 
 
 def _answer(outcome: Shown | Gone, visit: Visit) -> Response:
@@ -183,7 +215,12 @@ def _answer(outcome: Shown | Gone, visit: Visit) -> Response:
         query = f"?{urlencode({'said': outcome.said})}" if outcome.said else ""
         return RedirectResponse(outcome.to + query, status_code=303)
     said = words.SAID.get(visit.said, words.NOTHING_DONE) if visit.said else None
-    everywhere = {"member": visit.member, "said": said, "good": visit.said in words.GOOD_NEWS}
+    everywhere = {
+        "member": visit.member,
+        "sections": sorted(visit.actor.sections or ()),
+        "said": said,
+        "good": visit.said in words.GOOD_NEWS,
+    }
     return render(outcome.template, {**everywhere, **outcome.content}, status=outcome.status)
 
 

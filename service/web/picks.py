@@ -25,17 +25,19 @@ class Choice:
 
 def show_articles(session: Session, visit: Visit) -> Shown:
     """The newest articles, with what waits to be picked."""
-    rows = articles.list_recent(session, visit.site_id, limit=MOST_ARTICLES)
+    rows = articles.list_recent(session, visit.site_id, actor=visit.actor, limit=MOST_ARTICLES)
     return Shown(template="articles.html", content={"rows": rows})
 
 
 def show_article(session: Session, visit: Visit) -> Shown:
     """Candidates beside the draft, and whether the page shows what the draft says."""
     article_id = visit.path["article_id"]
-    article = articles.get(session, visit.site_id, article_id)
+    article = articles.get(session, visit.site_id, article_id, actor=visit.actor)
     draft = picks.list_chosen(session, article)
     published = block.of_article(session, article)
-    found = picks.list_candidates(session, visit.site_id, article_id, limit=MOST_CANDIDATES)
+    found = picks.list_candidates(
+        session, visit.site_id, article_id, actor=visit.actor, limit=MOST_CANDIDATES
+    )
     return Shown(
         template="picks.html",
         content={
@@ -75,6 +77,7 @@ def place(session: Session, visit: Visit) -> Gone:
         visit.path["article_id"],
         visit.path["pick_id"],
         position=visit.number("position"),
+        actor=visit.actor,
         now=visit.now,
     )
     return _back(visit, "moved")
@@ -83,7 +86,12 @@ def place(session: Session, visit: Visit) -> Gone:
 def drop(session: Session, visit: Visit) -> Gone:
     """Take a pick out of the draft."""
     picks.drop(
-        session, visit.site_id, visit.path["article_id"], visit.path["pick_id"], now=visit.now
+        session,
+        visit.site_id,
+        visit.path["article_id"],
+        visit.path["pick_id"],
+        actor=visit.actor,
+        now=visit.now,
     )
     return _back(visit, "dropped")
 
@@ -95,6 +103,7 @@ def publish(session: Session, visit: Visit) -> Gone:
         visit.site_id,
         visit.path["article_id"],
         version=visit.number("version"),
+        actor=visit.actor,
         now=visit.now,
     )
     return _back(visit, "published")
@@ -102,7 +111,9 @@ def publish(session: Session, visit: Visit) -> Gone:
 
 def take_down(session: Session, visit: Visit) -> Gone:
     """Empty the page; the draft stays."""
-    block.withdraw(session, visit.site_id, visit.path["article_id"], now=visit.now)
+    block.withdraw(
+        session, visit.site_id, visit.path["article_id"], actor=visit.actor, now=visit.now
+    )
     return _back(visit, "taken_down")
 
 

@@ -60,7 +60,7 @@ def show_queue(session: Session, visit: Visit) -> Shown:
         session, visit.site_id, [view.parent_id for view in taken if view.parent_id]
     )
     undoable = review.list_undoable(session, visit.site_id, actor=visit.actor, limit=UNDOABLE)
-    waiting = review.count_held(session, visit.site_id)
+    waiting = review.count_held(session, visit.site_id, actor=visit.actor)
     return Shown(
         template="review.html",
         content={

@@ -96,11 +96,40 @@ SAID = {
     "not_found": "It is not there any more, so nothing was done.",
     "invalid_text": "The text holds characters that cannot be stored.",
     "wrong_sign_in": "Wrong e-mail address or password.",
-    "too_many_requests": "Too many wrong passwords. Try again in a quarter of an hour.",
+    "too_many_requests": "Too many wrong passwords. Try again in {wait}.",
+    "signed_out": "Signed out there.",
+    "password_changed": "Your password is changed. You are signed out everywhere else.",
+    "wrong_password": "That is not your present password; nothing was changed.",
+    "not_the_same": "The new password was typed in two ways; nothing was changed.",
+    "unfit_password": "A password has 10 to 1,000 characters; nothing was changed.",
+    "wait_a_little": "Too many wrong passwords. Wait some minutes, then try again.",
+    "role_given": "The role is given, from now on.",
+    "role_taken": "The role is taken away, from now on.",
+    "deactivated": "Deactivated. Whatever waited with them goes to the others.",
+    "activated": "They can sign in again.",
+    "provider_down": "The provider does not answer. Try again in a while, or use your password.",
+    "provider_refused": "The provider did not confirm this sign-in. Please begin again.",
+    "sign_in_expired": "This sign-in was not begun here, or too long ago. Please begin again.",
+    "email_not_verified": "The provider has not verified your e-mail address, so it cannot be matched.",
+    "not_admitted": "The provider knows you, but nobody has invited this address. Ask your admin.",
 }
 NOTHING_DONE = "That could not be done; nothing was changed."
-GOOD_NEWS = {"approve", "reject", "undone", "picked", "moved", "dropped", "published", "taken_down"}
-
+GOOD_NEWS = {
+    "approve",
+    "reject",
+    "undone",
+    "picked",
+    "moved",
+    "dropped",
+    "published",
+    "taken_down",
+    "signed_out",
+    "password_changed",
+    "role_given",
+    "role_taken",
+    "deactivated",
+    "activated",
+}
 
 # A refusal as a page: by its status, what it is called and what to do about it.
 PROBLEMS = {
@@ -166,6 +195,24 @@ def moment(when: datetime, timezone: str) -> str:
     """A time of the site's own clock."""
     local = when.astimezone(ZoneInfo(timezone))
     return f"{local.day} {local:%b %Y, %H:%M}"
+
+
+def day(when: datetime, now: datetime, timezone: str) -> str:
+    """A day as one speaks of it."""
+    zone = ZoneInfo(timezone)
+    ago = (now.astimezone(zone).date() - when.astimezone(zone).date()).days
+    if ago in {0, 1}:
+        return ("today", "yesterday")[ago]
+    local = when.astimezone(zone)
+    return f"{local.day} {local:%b %Y}"
+
+
+def duration(seconds: str | None) -> str:
+    """Seconds to wait, as people wait: rounded up."""
+    number = int(seconds or 0)
+    if number <= 90:
+        return counted(number, "second", "seconds")
+    return counted(-(-number // 60), "minute", "minutes")
 
 
 def counted(number: int, one: str, many: str) -> str:

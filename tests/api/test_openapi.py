@@ -36,6 +36,7 @@ SPEAKS_OF_OTHERS = {
     "parent_cycle",
     "invalid_cursor",
     "not_in_revision",
+    "in_the_past",
     "missing",  # the reason of a decision that does not approve, the reference of a legal one
     "legal_only",
     "exactly_one",  # of the ways to name an author
@@ -48,6 +49,7 @@ KNOWN = {
     "webhook_id": "w-unknown",
     "message_id": "m-unknown",
     "pack_id": "health",
+    "key_id": "k-unknown",
 }
 
 

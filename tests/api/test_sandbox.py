@@ -215,7 +215,7 @@ def test_its_sandbox_begins_with_the_sites_policy_and_is_one(
             keys.create(session, site, name="t", scopes=scopes, test=True, now=NOW)
             for _ in range(2)
         ]
-        return [keys.authenticate(session, key).site_id for key in made]
+        return [keys.authenticate(session, key, now=NOW).site_id for key in made]
 
     first, second = database.write(prepare)
     assert first == second != house.site_id
@@ -229,10 +229,10 @@ def test_a_revoked_test_key_is_unknown(database: Database, house: House) -> None
         key = keys.create(
             session, site, name="t", scopes=frozenset({Scope.INGEST}), test=True, now=NOW
         )
-        assert keys.list_of(session, site)[-1].test
+        assert keys.list_of(session, site.id)[-1].test
         keys.revoke(session, site, key[:8], now=NOW + timedelta(hours=1))
         return key
 
     key = database.write(prepare)
-    with pytest.raises(Unauthorized, match="unknown or revoked"):
-        database.read(lambda s: keys.authenticate(s, key))
+    with pytest.raises(Unauthorized, match="unknown, revoked"):
+        database.read(lambda s: keys.authenticate(s, key, now=NOW))

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from service.errors import Conflict
 from service.moderation import articles, block, comments, judging, picks, reading, review
-from service.moderation.actor import Actor
+from service.moderation.actor import MACHINE, Actor
 from service.moderation.articles import NewArticle
 from service.moderation.comments import NewAuthor, NewComment
 from service.moderation.judging import Task
@@ -177,7 +177,7 @@ def test_a_comment_is_rejected_while_its_quote_is_published(process: Process, ho
     process.database.write(choosing(house))
     beside(
         process.database,
-        lambda s: block.publish(s, house.site_id, "a-1", version=1, now=utc_now()),
+        lambda s: block.publish(s, house.site_id, "a-1", version=1, actor=MACHINE, now=utc_now()),
         deciding(house, Action.REJECT),
     )
     shown = process.database.read(lambda s: block.get_published(s, house.slug, "a-1"))
@@ -191,7 +191,9 @@ def test_a_quote_is_published_while_its_comment_is_rejected(process: Process, ho
         beside(
             process.database,
             deciding(house, Action.REJECT),
-            lambda s: block.publish(s, house.site_id, "a-1", version=1, now=utc_now()),
+            lambda s: block.publish(
+                s, house.site_id, "a-1", version=1, actor=MACHINE, now=utc_now()
+            ),
         )
     shown = process.database.read(lambda s: block.get_published(s, house.slug, "a-1"))
     assert shown.quotes == ()

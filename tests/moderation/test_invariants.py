@@ -25,7 +25,7 @@ from service.moderation import (
     review,
     sites,
 )
-from service.moderation.actor import Actor
+from service.moderation.actor import MACHINE, Actor
 from service.moderation.articles import NewArticle
 from service.moderation.comments import LEASE, NewAuthor, NewComment
 from service.moderation.judging import Task
@@ -314,7 +314,9 @@ def test_undoing_a_rejection_does_not_restore_the_pick(process: Process, house: 
     article = process.database.read(lambda s: articles.get(s, house.site_id, "a-1"))
     version = article.draft_version
     process.database.write(
-        lambda s: block.publish(s, house.site_id, "a-1", version=version, now=utc_now())
+        lambda s: block.publish(
+            s, house.site_id, "a-1", version=version, actor=MACHINE, now=utc_now()
+        )
     )
     rejected = decide(process, house, Action.REJECT)
     process.database.write(

@@ -5,9 +5,10 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from service.errors import ServiceError
-from service.moderation.people import FAILURES_ALLOWED
+from service.moderation.throttle import ACCOUNT
 from service.process import Process
 from service.storage.tables import SignIn, SignInFailure
+from service.web.login import network_of
 from service.web.problems import render_problem_page
 from tests.conftest import PASSWORD, House
 from tests.web.conftest import Browse
@@ -59,7 +60,7 @@ def test_wrong_passwords_are_refused_and_then_throttled(
 ) -> None:
     client = browse(None)
     form = {"email": email, "password": "not the password"}
-    for _ in range(FAILURES_ALLOWED):
+    for _ in range(ACCOUNT.free):
         refused = client.post("/login", data=form)
         assert refused.status_code == 401
     assert "Wrong e-mail address or password." in refused.text
@@ -67,7 +68,8 @@ def test_wrong_passwords_are_refused_and_then_throttled(
     assert "not the password" not in refused.text
     assert client.post("/login", data={**form, "password": PASSWORD}).status_code == 429
     kept = process.database.read(lambda s: s.query(SignInFailure).all())
-    assert len(kept) == FAILURES_ALLOWED
+    # Each counts against the account and against the network address.
+    assert len(kept) == 2 * ACCOUNT.free
     assert all(email not in row.subject for row in kept)
 
 
@@ -133,3 +135,37 @@ def test_a_fault_of_ours_names_the_request_and_a_refusal_does_not(status: int, n
     assert page.status_code == status
     assert "It broke." in bytes(page.body).decode()
     assert ("r-17" in bytes(page.body).decode()) is named
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shared"),
+    [
+        ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", True),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
+        ("fe80::1%eth0", "fe80::2", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("192.0.2.1", "192.0.2.1", True),
+    ],
+)
+def test_a_customer_of_ipv6_is_one_address_to_the_throttle(
+    one: str, other: str, shared: bool
+) -> None:
+    def seen(host: str) -> str:
+        return network_of(Request({"type": "http", "client": (host, 1)}))
+
+    assert (seen(one) == seen(other)) is shared
+
+
+def test_a_browser_that_signed_in_before_is_let_in_while_a_stranger_guesses(
+    browse: Browse, house: House
+) -> None:
+    mine, stranger = browse(house.moderator), browse(None)
+    guess = {"email": house.moderator, "password": "not the password"}
+    statuses = [stranger.post("/login", data=guess).status_code for _ in range(ACCOUNT.free + 1)]
+    assert statuses == [401] * ACCOUNT.free + [429]
+    right = {"email": house.moderator, "password": PASSWORD}
+    waiting = browse(None).post("/login", data=right)
+    assert waiting.status_code == 429
+    assert 1 <= int(waiting.headers["retry-after"]) <= 61
+    mine.post("/logout")
+    assert mine.post("/login", data=right).status_code == 303
