@@ -6,6 +6,7 @@ from alembic import context
 from service.settings import read_settings
 from service.storage import (
     flags,  # noqa: F401 - its tables join the others
+    privacy_tables,  # noqa: F401 - its tables join the metadata
     rule_tables,  # noqa: F401 - its tables belong to the same metadata
     webhook_tables,  # noqa: F401 - its tables join the metadata
 )

@@ -54,6 +54,10 @@ class Conflict(ServiceError):
     status, code, title = 409, "conflict", "This has changed since you saw it"
 
 
+class Gone(ServiceError):
+    status, code, title = 410, "gone", "This is gone for good"
+
+
 class TooLarge(ServiceError):
     status, code, title = 413, "too_large", "The request is too large"
 

@@ -33,14 +33,14 @@ log = structlog.get_logger()
 Receive = Callable[[Session, Call[Any, WaitQuery], str], Receipt]
 
 
-@answers({200: CommentReply, 201: CommentReply, 202: AcceptedReply}, refuses=(409, 503))
+@answers({200: CommentReply, 201: CommentReply, 202: AcceptedReply}, refuses=(409, 410, 503))
 def submit(session: Session, call: Call[CommentBody, WaitQuery], owner: str) -> Receipt:
     """A new comment: 201 with its verdict, 202 while it is still to come, 200 for the same again."""
     new = call.body.as_new(call.body.id, secret=call.settings.secret)
     return comments.submit(session, call.site_id, new, owner=owner, now=call.now)
 
 
-@answers({200: CommentReply, 201: CommentReply, 202: AcceptedReply}, refuses=(409, 503))
+@answers({200: CommentReply, 201: CommentReply, 202: AcceptedReply}, refuses=(409, 410, 503))
 def put(session: Session, call: Call[CommentEdit, WaitQuery], owner: str) -> Receipt:
     """A comment as it should be: a new one is received, other words are a new revision."""
     new: NewComment = call.body.as_new(call.path["comment_id"], secret=call.settings.secret)

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from service.errors import Conflict, FieldError, Invalid, NotFound
-from service.moderation import articles, decisions, withdrawal
+from service.errors import Conflict, FieldError, Gone, Invalid, NotFound
+from service.moderation import articles, decisions, erasures, withdrawal
 from service.moderation.actor import Actor
 from service.moderation.articles import NewArticle
 from service.storage.tables import Article, Author, Comment, CommentRevision, Mode, State
@@ -82,14 +82,13 @@ def submit(
 ) -> Receipt:
     """Receive a comment: from this transaction's commit on it cannot be lost.
 
-    The same again changes nothing; the same id with another content raises Conflict.
+    The same again changes nothing; the same id with another content raises Conflict, one that was
+    erased Gone.
     """
     known = find(session, site_id, new.id)
+    _must_not_be_erased(session, site_id, new.id)
     if known is not None:
-        if (
-            get_revision(session, known).fingerprint != new.fingerprint
-            or known.state is State.ERASED
-        ):
+        if get_revision(session, known).fingerprint != new.fingerprint:
             raise Conflict("this id belongs to another comment; PUT edits it", code="id_taken")
         return Receipt(comment_id=known.id, revision=known.revision, created=False, fresh=False)
     article = _article_of(session, site_id, new, now=now)
@@ -124,7 +123,8 @@ def put(
         return submit(session, site_id, new, owner=owner, now=now)
     article = articles.find_locked(session, site_id, new.article_id)
     comment = get_locked(session, site_id, new.id)
-    if comment.state in {State.WITHDRAWN, State.ERASED}:
+    _must_not_be_erased(session, site_id, new.id)
+    if comment.state is State.WITHDRAWN:
         raise Conflict(f"this comment is {comment.state}", code="wrong_state")
     if article is None or article.id != comment.article_id:
         raise Invalid(
@@ -216,6 +216,12 @@ def public_ids(session: Session, row_ids: Sequence[int]) -> dict[int, str]:
     """The sites' own ids of comments at hand."""
     rows = session.execute(select(Comment.id, Comment.public_id).where(Comment.id.in_(row_ids)))
     return {row_id: public_id for row_id, public_id in rows}
+
+
+def _must_not_be_erased(session: Session, site_id: int, public_id: str) -> None:
+    """Nothing brings back what was erased, not even the site that sends it again."""
+    if erasures.is_recorded(session, site_id, public_id):
+        raise Gone("this comment was erased; its id takes nothing any more", code="erased")
 
 
 def _to_be_judged(owner: str, now: datetime) -> dict[str, object]:

@@ -102,7 +102,7 @@ def list_tasks(session: Session, comment_ids: Sequence[int]) -> list[Task]:
             question=Question(
                 text=revision.body,
                 article=articles.as_models_read(article),
-                parent=parent,
+                parent=parent or None,  # an erased one has no words
                 author_name=revision.author_name,
                 author_url=revision.author_url,
                 author_email_domain=revision.author_email_domain,

@@ -24,12 +24,16 @@ T = TypeVar("T")
 BUSY_TIMEOUT_S = 20
 # Deadlock and serialization failure: the database's way of saying "again, please". Unique violations
 # are tried again too: the second attempt of a doubled request finds the row that the first one wrote.
-RETRIED_SQLSTATES = {"40001", "40P01", "23505"}
+# So are references to a row that was erased meanwhile: the second attempt does not find it any more.
+RETRIED_SQLSTATES = {"40001", "40P01", "23505", "23503"}
 RETRIED_SQLITE = ("UNIQUE constraint failed",)
 ATTEMPTS = 4
 # First half of PostgreSQL's two-number advisory locks, so that ours meet nobody else's.
 FEED_LOCK = 706_700
 POOL_SIZE = 16
+# What a session is marked with by `leave_no_trace`, and how long its commit then waits for readers.
+LEAVES_NO_TRACE = "leaves_no_trace"
+EMPTYING_TAKES_MS = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +54,8 @@ class Database:
         engine = self.engine.execution_options(postbag_write=True)
         with Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
+        if LEAVES_NO_TRACE in session.info:
+            self.empty_log()
 
     def write(self, act: Callable[[Session], T]) -> T:
         """Run `act` in one write transaction, again from the start when the database asks for it."""
@@ -67,6 +73,26 @@ class Database:
         """Run `act` in one read transaction."""
         with self.reading() as session:
             return act(session)
+
+    def empty_log(self) -> bool:
+        """Make SQLite forget what was overwritten: its log (the WAL) is written back and cut to nothing.
+
+        False if somebody who reads an older picture kept it from that; there is a next time. On
+        PostgreSQL this is for `VACUUM` and the turnover of its own log, and nothing is done.
+        """
+        if self.engine.dialect.name != "sqlite":
+            return True
+        # A raw connection: a checkpoint cannot run inside the transaction that others begin with.
+        connection = self.engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            # Writers wait while this waits for readers.
+            cursor.execute(f"PRAGMA busy_timeout={EMPTYING_TAKES_MS}")
+            [busy, *_] = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
+        finally:
+            connection.close()
+        return not busy
 
     def is_alive(self) -> bool:
         """Whether the database answers at all."""
@@ -108,6 +134,11 @@ def serialize_feed(session: Session, site_id: int) -> None:
             sa.text("SELECT pg_advisory_xact_lock(:room, :site)"),
             {"room": FEED_LOCK, "site": site_id},
         )
+
+
+def leave_no_trace(session: Session) -> None:
+    """What this transaction overwrites and deletes is to be gone from the file, too, once it is committed."""
+    session.info[LEAVES_NO_TRACE] = True
 
 
 def not_locked(statement: "sa.Select[int]") -> "sa.Select[int]":

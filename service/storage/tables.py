@@ -426,7 +426,8 @@ class Event(Table):
     """A line of the feed: ids and states, never text or names."""
 
     __tablename__ = "events"
-    __table_args__ = (sa.Index(None, "site_id", "id"),)
+    # A cursor is an id: none may come again after old events are pruned.
+    __table_args__ = (sa.Index(None, "site_id", "id"), {"sqlite_autoincrement": True})
 
     id: Mapped[int] = _id()
     site_id: Mapped[int] = _ref("sites.id", index=False)
