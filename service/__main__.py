@@ -6,7 +6,15 @@ from typing import Annotated
 import typer
 from sqlalchemy.orm import Session
 
-from service.commands import articles, database, demonstration, doctor, scores, servers
+from service.commands import (
+    articles,
+    database,
+    demonstration,
+    doctor,
+    installation,
+    scores,
+    servers,
+)
 from service.commands import sites as site_commands
 from service.commands.console import opened, out
 from service.errors import MisconfiguredError, ServiceError
@@ -21,7 +29,15 @@ app = typer.Typer(
 )
 key_app = typer.Typer(help="Keys: how a site's backend proves who it is.", no_args_is_help=True)
 person_app = typer.Typer(help="People: moderators, editors, admins.", no_args_is_help=True)
-for commands in (servers, demonstration, database, articles, scores, doctor):
+for commands in (
+    installation,
+    servers,
+    demonstration,
+    database,
+    articles,
+    scores,
+    doctor,
+):
     app.add_typer(commands.app)
 app.add_typer(site_commands.app, name="site")
 app.add_typer(key_app, name="key")

@@ -68,6 +68,8 @@ def create_app(process: Process) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
+        # From here on a connection is open: a restore sees by it that the service runs.
+        await process.in_thread(process.database.is_alive)
         stop = threading.Event()
         thread = threading.Thread(target=worker.run, args=(process, stop), name="worker")
         if process.settings.worker_inside:

@@ -9,6 +9,8 @@ from typing import Any, TypedDict, TypeVar
 import structlog
 from anyio import CapacityLimiter, to_thread
 
+from service import erasure_list
+from service.erasure_list import ErasureList
 from service.moderation.scores import Scorer
 from service.rates import Rates
 from service.settings import Settings
@@ -29,10 +31,13 @@ class Process:
     owner: str
     background: set[asyncio.Task[None]] = field(default_factory=set)
     rates: Rates = field(init=False)
+    erasures: ErasureList = field(init=False)
     limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(POOL_SIZE))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rates", Rates(a_second=self.settings.key_rate))
+        listed = ErasureList(self.settings.data_dir / erasure_list.NAME)
+        object.__setattr__(self, "erasures", listed)
 
     async def in_thread(self, act: Callable[[], T]) -> T:
         """Run blocking work beside the event loop, as many at a time as there are connections."""

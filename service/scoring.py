@@ -12,7 +12,7 @@ from typing import TypeVar
 import structlog
 
 from models import explanation, inference, scorefile
-from models.registry import WeightsError
+from models.registry import WeightsError, open_weights
 from service.errors import Unavailable
 from service.moderation.scores import (
     Answer,
@@ -25,7 +25,7 @@ from service.moderation.scores import (
     Word,
 )
 
-__all__ = ["BatchScorer", "score_file"]
+__all__ = ["BatchScorer", "find_trouble", "score_file"]
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -297,6 +297,15 @@ class BatchScorer:
         if self._classifier is None:
             raise ScorerUnavailable(self.trouble or "no weights are loaded")
         return self._classifier
+
+
+def find_trouble(weights: Path | None) -> str | None:
+    """What is wrong with the files of the weights, without loading them; None where they are whole."""
+    try:
+        open_weights(weights)
+    except WeightsError as error:
+        return str(error)
+    return None
 
 
 def score_file(

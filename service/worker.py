@@ -1,16 +1,20 @@
 """The worker: judges what was left unjudged, reads new articles and tells webhooks, until told to stop."""
 
+import math
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 from functools import partial
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from service import delivery
-from service.moderation import articles, judging
+from service.erasure_list import Row
+from service.errors import ServiceError
+from service.moderation import articles, erasures, judging
 from service.moderation.judging import Task
 from service.moderation.scores import Answer, ScorerUnavailable
 from service.process import Process, utc_now
@@ -26,6 +30,7 @@ ARTICLES_A_ROUND = 4
 ANSWER_WITHIN_S = 25.0
 ARTICLE_WITHIN_S = 300.0
 AFTER_AN_ERROR_S = 5.0
+NOTE_ERASURES_EVERY_S = 5.0
 
 
 def run(process: Process, stop: threading.Event) -> None:
@@ -34,8 +39,13 @@ def run(process: Process, stop: threading.Event) -> None:
     # Beside the rounds: a receiver that takes its time keeps no comment waiting.
     telling = threading.Thread(target=delivery.run, args=(process, stop), name="delivery")
     telling.start()
+    _erase_again(process)
+    noted_at = -math.inf
     while not stop.is_set():
         try:
+            if time.monotonic() >= noted_at + NOTE_ERASURES_EVERY_S:
+                note_erasures(process)
+                noted_at = time.monotonic()
             busy = work_once(process)
         except Exception:  # one bad round must not end the worker
             log.exception("worker.round_failed")
@@ -44,7 +54,36 @@ def run(process: Process, stop: threading.Event) -> None:
         if not busy:
             stop.wait(IDLE_S)
     telling.join()
+    note_erasures(process)
     log.info("worker.stopped")
+
+
+def _erase_again(process: Process) -> None:
+    """Erase what the list has and the database has not: it is older than the list, whoever put it back."""
+    try:
+        erased = process.database.write(lambda s: erasures.reapply(s, _unrecorded(process, s)))
+    except (OSError, ServiceError, SQLAlchemyError) as error:
+        log.error("worker.not_erased_again", error=type(error).__name__)
+        return
+    if erased:
+        log.warning("worker.erased_again", comments=erased)
+
+
+def _unrecorded(process: Process, session: Session) -> list[Row]:
+    return process.erasures.list_beyond(erasures.listed(session, since=None))
+
+
+def note_erasures(process: Process) -> None:
+    """Write the erasures that are new to the list that outlives the database."""
+    listed = process.erasures
+    try:
+        rows = process.database.read(lambda s: erasures.listed(s, since=listed.since))
+        listed.add(rows)
+    except (
+        OSError,
+        SQLAlchemyError,
+    ) as error:  # comments are judged all the same, and the next round tries again
+        log.error("worker.erasures_not_listed", error=type(error).__name__)
 
 
 def work_once(process: Process) -> bool:
@@ -86,14 +125,34 @@ def _take(process: Process, states: Collection[State] = judging.JUDGED) -> list[
 def _rule(process: Process, task: Task, answering: Future[Answer], *, until: float) -> None:
     """Write what the scorer answers before `until`; a comment that cannot be ruled on is parked."""
     try:
-        answer = answering.result(max(0.0, until - time.monotonic()))
-        process.database.write(lambda session: judging.judge(session, task, answer, now=utc_now()))
+        _write_verdict(process, task, answering, until=until)
     except (ScorerUnavailable, TimeoutError) as error:
         log.warning("worker.no_answer", error=type(error).__name__)
         _write_give_up(process, task)
     except Exception:  # those behind it are not to wait for a comment that breaks something
         log.exception("worker.comment_failed")
         _write_give_up(process, task)
+
+
+def judge_again(process: Process, tasks: Sequence[Task]) -> int:
+    """Judge comments that have a verdict; what the models do not answer keeps it. Returns how many were judged."""
+    until = time.monotonic() + ANSWER_WITHIN_S
+    asked = [(task, process.scorer.ask(task.question)) for task in tasks]
+    judged = 0
+    for task, answering in asked:
+        try:
+            _write_verdict(process, task, answering, until=until)
+            judged += 1
+        except Exception as error:  # noqa: BLE001 - those behind it are not to wait for it
+            log.error("worker.not_judged_again", error=type(error).__name__)
+    return judged
+
+
+def _write_verdict(
+    process: Process, task: Task, answering: Future[Answer], *, until: float
+) -> None:
+    answer = answering.result(max(0.0, until - time.monotonic()))
+    process.database.write(lambda session: judging.judge(session, task, answer, now=utc_now()))
 
 
 def _write_give_up(process: Process, task: Task) -> None:

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import signal
-import threading
 from dataclasses import replace
 from typing import Annotated
 
@@ -12,7 +10,7 @@ import typer
 from service import demo as demonstration
 from service import server
 from service.app import start_process, stop_process
-from service.commands.console import out, progress_bar
+from service.commands.console import noting_interrupts, out, progress_bar
 from service.logs import set_up_logs
 from service.process import Process
 from service.settings import Settings, read_settings
@@ -58,30 +56,24 @@ def _demo_settings(settings: Settings) -> Settings:
         public_url=f"http://127.0.0.1:{settings.port}",
         trusted_proxies=(),
         worker_inside=True,
+        drain_s=0,
     )
 
 
 def _prepare(process: Process) -> demonstration.Credentials:
     """Make what is missing, with a bar while there is anything to score; raises KeyboardInterrupt."""
-    # Raised wherever Python happens to be, Ctrl-C can be swallowed by a library's callback: here it is
-    # noted, and raised between two batches.
-    asked_to_stop = threading.Event()
-    before = signal.signal(signal.SIGINT, lambda *_: asked_to_stop.set())
-    try:
-        with progress_bar() as bar:
-            task = bar.add_task("Scoring the comments", total=None, visible=False)
+    with noting_interrupts() as asked_to_stop, progress_bar() as bar:
+        task = bar.add_task("Scoring the comments", total=None, visible=False)
 
-            def progress(done: int, total: int) -> None:
-                if asked_to_stop.is_set():
-                    raise KeyboardInterrupt
-                bar.update(task, completed=done, total=total, visible=total > 0)
+        def progress(done: int, total: int) -> None:
+            if asked_to_stop.is_set():
+                raise KeyboardInterrupt
+            bar.update(task, completed=done, total=total, visible=total > 0)
 
-            credentials = demonstration.prepare(process, progress=progress)
-        if asked_to_stop.is_set():
-            raise KeyboardInterrupt
-        return credentials
-    finally:
-        signal.signal(signal.SIGINT, before)
+        credentials = demonstration.prepare(process, progress=progress)
+    if asked_to_stop.is_set():
+        raise KeyboardInterrupt
+    return credentials
 
 
 def _introduce(settings: Settings, credentials: demonstration.Credentials) -> None:

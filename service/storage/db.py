@@ -304,7 +304,10 @@ def _sqlite_engine(url: URL, *, foreign_keys: bool = True) -> Engine:
     if url.database and url.database != ":memory:":
         folder = Path(url.database).parent
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if folder.stat().st_mode & 0o222:
+                # Before SQLite makes it for all to read; its log takes over the mode.
+                Path(url.database).touch(mode=0o600)
         except OSError as error:
             raise MisconfiguredError(
                 f"{folder} cannot hold the database ({error.strerror}); see POSTBAG_DATABASE_URL."
