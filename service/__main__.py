@@ -11,6 +11,7 @@ from service.commands import (
     database,
     demonstration,
     doctor,
+    examples,
     installation,
     scores,
     servers,
@@ -36,6 +37,7 @@ for commands in (
     database,
     articles,
     scores,
+    examples,
     doctor,
 ):
     app.add_typer(commands.app)

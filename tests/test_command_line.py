@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from models.registry import default_folder
@@ -20,6 +21,7 @@ from service.app import create_app, start_process, stop_process
 from service.errors import MisconfiguredError
 from service.server import open_socket
 from service.settings import SETTINGS, read_settings
+from service.storage.tables import Score
 from tests.running import free_port, wait_until_ready
 
 ROOT = Path(__file__).parents[1]
@@ -334,6 +336,37 @@ def test_score_says_how_many_and_names_a_wrong_line(run: Run, tmp_path: Path) ->
     nowhere = run("score", str(source), "--out", str(tmp_path / "none/out.jsonl"))
     assert nowhere.returncode == 1
     assert "Traceback" not in nowhere.stderr
+
+
+def test_comments_that_other_weights_judged_are_judged_again(
+    run: Run, site: str, tmp_path: Path
+) -> None:
+    assert run("load", str(OWN)).returncode == 0
+    nothing = run("rescore")
+    assert (nothing.returncode, nothing.stdout) == (0, "0 comments judged again, 0 left.\n")
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'data/postbag.db'}")
+    with engine.begin() as connection:
+        connection.execute(sa.update(Score).values(model="the-weights-before"))
+        loaded = connection.scalar(sa.select(sa.func.count(Score.id)))
+    engine.dispose()
+    assert "no such article" in run("rescore", "--article", "none").stderr
+    done = run("rescore", "--site", "post", "--since", "2026-01-01")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{loaded} comments judged again, 0 left.\n"
+
+
+def test_examples_are_written_once_into_a_file_of_ones_own(
+    run: Run, site: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "examples.jsonl"
+    done = run("export-examples", str(file), "--site", "post")
+    assert done.returncode == 0, done.stderr
+    assert "0 examples" in done.stdout
+    assert "what readers wrote" in done.stdout
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert "is there already" in run("export-examples", str(file)).stderr
+    assert "there is no site" in run("export-examples", str(tmp_path / "x"), "--site", "no").stderr
+    assert "cannot be written" in run("export-examples", str(tmp_path / "no/x")).stderr
 
 
 def test_a_policy_is_shown_and_set_by_version(run: Run, site: str, tmp_path: Path) -> None:
