@@ -16,7 +16,9 @@ from service.commands import (
     scores,
     servers,
 )
+from service.commands import rules as rule_commands
 from service.commands import sites as site_commands
+from service.commands import webhooks as webhook_commands
 from service.commands.console import opened, out
 from service.errors import MisconfiguredError, ServiceError
 from service.moderation import keys, people, sites
@@ -42,6 +44,8 @@ for commands in (
 ):
     app.add_typer(commands.app)
 app.add_typer(site_commands.app, name="site")
+app.add_typer(rule_commands.app, name="rules")
+app.add_typer(webhook_commands.app, name="webhooks")
 app.add_typer(key_app, name="key")
 app.add_typer(person_app, name="person")
 
@@ -129,6 +133,8 @@ def main() -> None:
         app()
     except (MisconfiguredError, ServiceError) as error:
         print(f"postbag: {error}", file=sys.stderr)
+        for wrong in getattr(error, "errors", ()):
+            print(f"  {wrong.pointer}: {wrong.detail}", file=sys.stderr)
         sys.exit(1)
 
 

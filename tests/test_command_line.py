@@ -418,3 +418,61 @@ def test_the_demo_keeps_its_data_until_it_is_reset(tmp_path: Path) -> None:
     first = once()
     assert once() == first
     assert once("--reset") != first
+
+
+def test_rules_go_out_and_in_are_tried_switched_and_taken_back(
+    run: Run, site: str, tmp_path: Path
+) -> None:
+    assert run("load", str(OWN)).returncode == 0
+    file = tmp_path / "rules.json"
+    rule = {"id": "word", "name": "A word", "action": "hold", "when": {"words": ["the"]}}
+    file.write_text(json.dumps({"rules": [rule]}))
+    assert "version 1: 1 rules." in run("rules", "set", "post", str(file)).stdout
+    assert json.loads(run("rules", "show", "post").stdout) == {"version": 1, "rules": [rule]}
+    assert "version 2" in run("rules", "off", "post", "word").stdout
+    shown = run("rules", "show", "post").stdout
+    assert json.loads(shown)["rules"] == [{**rule, "shadow": True}]
+    tried = run("rules", "try", "post").stdout
+    assert re.search(r"^word  hold, in shadow  [1-9]\d* \(", tried, re.MULTILINE), tried
+    assert "hold  " in run("rules", "try", "post", str(file)).stdout
+    assert "version 3" in run("rules", "on", "post", "word").stdout
+    file.write_text(shown)
+    stale = run("rules", "set", "post", str(file))
+    assert stale.returncode == 1
+    assert "version 3 by now" in stale.stderr
+    assert "version 4" in run("rules", "rollback", "post").stdout
+    assert "health" in run("rules", "packs").stdout
+    assert "version 5" in run("rules", "load", "post", "health").stdout
+    file.write_text(
+        '{"rules": [{"id": "x", "name": "X", "action": "burn", "when": {"words": []}}]}'
+    )
+    wrong = run("rules", "set", "post", str(file))
+    assert wrong.returncode == 1
+    assert "/rules/0/action" in wrong.stderr
+    assert "/rules/0/when/words" in wrong.stderr
+    assert "no rule 'none'" in run("rules", "on", "post", "none").stderr
+
+
+def test_webhooks_are_made_switched_rotated_and_looked_at(run: Run, site: str) -> None:
+    added = run("webhooks", "add", "post", "https://cms.example/hook", "--kind", "comment")
+    assert added.returncode == 0, added.stderr
+    webhook, secret = added.stdout.split()
+    assert secret.startswith("whsec_")
+    listed = run("webhooks", "list", "post").stdout
+    assert f"{webhook}  on  0 waiting, 0 failures  comment  https://cms.example/hook" in listed
+    assert secret not in listed
+    assert run("webhooks", "rotate", "post", webhook).stdout.strip() != secret
+    assert "is off" in run("webhooks", "off", "post", webhook).stdout
+    assert f"{webhook}  off" in run("webhooks", "list", "post").stdout
+    assert "is on" in run("webhooks", "on", "post", webhook).stdout
+    message = run("webhooks", "test", "post", webhook).stdout.split()[0]
+    assert (
+        f"{message}  webhook.test  pending" in run("webhooks", "deliveries", "post", webhook).stdout
+    )
+    assert run("webhooks", "replay", "post", webhook, message).returncode == 0
+    assert "not parked" in run("webhooks", "unpark", "post", webhook).stderr
+    for url in ("http://cms.example/hook", "https://127.0.0.1/hook", "nonsense"):
+        refused = run("webhooks", "add", "post", url)
+        assert refused.returncode == 1
+        assert "Traceback" not in refused.stderr
+    assert "no webhook" in run("webhooks", "off", "post", "wh_none").stderr
