@@ -1,6 +1,7 @@
 """The process: what one running copy of the service holds, and its way from async into threads."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,6 +30,8 @@ class Process:
     database: Database
     scorer: Scorer
     owner: str
+    # Set when the process is asked to stop: what is in hand is finished, and /readyz says so.
+    stopping: threading.Event = field(default_factory=threading.Event)
     background: set[asyncio.Task[None]] = field(default_factory=set)
     rates: Rates = field(init=False)
     erasures: ErasureList = field(init=False)

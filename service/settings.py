@@ -136,7 +136,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     Without `environ` they are those of the environment, and where it is silent those of the config file.
     """
     if environ is None:
-        environ = {**_config_of(os.environ), **os.environ}
+        config = find_config()
+        environ = {**(parse_config(config) if config else {}), **os.environ}
     values = _values(environ)
     data_dir = Path(values["DATA_DIR"])
     host, port = values["HOST"], _number(values, "PORT", low=0, high=65535)
@@ -186,11 +187,12 @@ def parse_config(file: Path) -> dict[str, str]:
     return found
 
 
-def _config_of(environ: Mapping[str, str]) -> dict[str, str]:
-    named = environ.get(CONFIG)
+def find_config() -> Path | None:
+    """The config file: the one that the environment names, or `postbag.env` here; None where there is none."""
+    named = os.environ.get(CONFIG)
     if named:
-        return parse_config(Path(named))
-    return parse_config(DEFAULT_CONFIG) if DEFAULT_CONFIG.is_file() else {}
+        return Path(named)
+    return DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None
 
 
 def _values(environ: Mapping[str, str]) -> dict[str, str]:

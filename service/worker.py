@@ -3,18 +3,20 @@
 import math
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from service import delivery
+from service import delivery, metrics
 from service.erasure_list import Row
 from service.errors import ServiceError
-from service.moderation import articles, erasures, judging
+from service.moderation import articles, erasures, judging, workers
 from service.moderation.judging import Task
 from service.moderation.scores import Answer, ScorerUnavailable
 from service.process import Process, utc_now
@@ -40,12 +42,15 @@ def run(process: Process, stop: threading.Event) -> None:
     telling = threading.Thread(target=delivery.run, args=(process, stop), name="delivery")
     telling.start()
     _erase_again(process)
-    noted_at = -math.inf
+    chores = (
+        Chore(NOTE_ERASURES_EVERY_S, partial(note_erasures, process)),
+        Chore(workers.BEATS_EVERY.total_seconds(), partial(_beat, process)),
+    )
     while not stop.is_set():
         try:
-            if time.monotonic() >= noted_at + NOTE_ERASURES_EVERY_S:
-                note_erasures(process)
-                noted_at = time.monotonic()
+            metrics.worker_round.set_to_current_time()
+            for chore in chores:
+                chore.do_if_due()
             busy = work_once(process)
         except Exception:  # one bad round must not end the worker
             log.exception("worker.round_failed")
@@ -55,7 +60,36 @@ def run(process: Process, stop: threading.Event) -> None:
             stop.wait(IDLE_S)
     telling.join()
     note_erasures(process)
+    _leave(process)
     log.info("worker.stopped")
+
+
+@dataclass
+class Chore:
+    """Something to be done every so many seconds between two rounds."""
+
+    every_s: float
+    act: Callable[[], None]
+    due_at: float = -math.inf
+
+    def do_if_due(self) -> None:
+        if time.monotonic() >= self.due_at:
+            self.act()
+            self.due_at = time.monotonic() + self.every_s
+
+
+def _beat(process: Process) -> None:
+    """Say that this worker lives."""
+    process.database.write(
+        lambda s: workers.beat(s, process.owner, version=version("postbag"), now=utc_now())
+    )
+
+
+def _leave(process: Process) -> None:
+    try:
+        process.database.write(lambda s: workers.leave(s, process.owner))
+    except SQLAlchemyError as error:  # it is stopping, and will be missed for a minute
+        log.error("worker.not_left", error=type(error).__name__)
 
 
 def _erase_again(process: Process) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
+from service import metrics
 from service.errors import Conflict, MisconfiguredError
 
 T = TypeVar("T")
@@ -34,6 +35,7 @@ POOL_SIZE = 16
 # What a session is marked with by `leave_no_trace`, and how long its commit then waits for readers.
 LEAVES_NO_TRACE = "leaves_no_trace"
 EMPTYING_TAKES_MS = 500
+ONCE_COMMITTED = "once_committed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,8 @@ class Database:
             yield session
         if LEAVES_NO_TRACE in session.info:
             self.empty_log()
+        for act in session.info.get(ONCE_COMMITTED, ()):
+            act()
 
     def write(self, act: Callable[[Session], T]) -> T:
         """Run `act` in one write transaction, again from the start when the database asks for it."""
@@ -66,6 +70,7 @@ class Database:
             except DBAPIError as error:
                 if attempt == ATTEMPTS or not _may_be_tried_again(error):
                     raise
+                metrics.database_retries.inc()
                 time.sleep(0.02 * attempt)
         raise AssertionError("unreachable")
 
@@ -101,6 +106,12 @@ class Database:
                 return connection.scalar(sa.select(1)) == 1
         except DBAPIError:
             return False
+
+    @property
+    def connections_in_use(self) -> int:
+        """How many connections of this process somebody holds."""
+        pool = self.engine.pool
+        return pool.checkedout() if isinstance(pool, sa.QueuePool) else 0
 
     def dispose(self) -> None:
         self.engine.dispose()
@@ -139,6 +150,11 @@ def serialize_feed(session: Session, site_id: int) -> None:
 def leave_no_trace(session: Session) -> None:
     """What this transaction overwrites and deletes is to be gone from the file, too, once it is committed."""
     session.info[LEAVES_NO_TRACE] = True
+
+
+def once_committed(session: Session, act: Callable[[], None]) -> None:
+    """Do something when this transaction has been committed, and not when it is run again."""
+    session.info.setdefault(ONCE_COMMITTED, []).append(act)
 
 
 def not_locked(statement: "sa.Select[int]") -> "sa.Select[int]":
@@ -336,7 +352,11 @@ def _sqlite_engine(url: URL, *, foreign_keys: bool = True) -> Engine:
         writes = connection.get_execution_options().get("postbag_write", False)
         # Two deferred transactions that read and then write fail with "database is locked"
         # whatever the timeout; IMMEDIATE queues them instead.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if not writes:
+            connection.exec_driver_sql("BEGIN")
+            return
+        with metrics.write_lock_seconds.time():
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 
