@@ -65,6 +65,9 @@ def test_an_installation_is_set_up_step_by_step_and_the_doctor_says_the_next(run
     before = run("doctor", POSTBAG_PORT=str(free_port()))
     assert before.returncode == 1
     assert "run `postbag migrate`" in before.stdout
+    told = json.loads(run("doctor", "--json", POSTBAG_PORT=str(free_port())).stdout)
+    assert told["well"] is False
+    assert {"run `postbag migrate`"} == {f["mend"] for f in told["findings"] if not f["well"]}
     assert run("migrate").returncode == 0
     assert "run `postbag site add" in run("doctor").stdout
     run("site", "add", "post", "--name", "The Post", "--timezone", "Europe/Lisbon")

@@ -202,11 +202,11 @@ def list_damage(database: Database) -> list[str]:
     """What an embedded database says is broken in its file; a server looks after its own."""
     if database.engine.dialect.name != "sqlite":
         return []
-    with database.engine.connect() as connection:
-        try:
+    try:
+        with database.engine.connect() as connection:
             said = connection.exec_driver_sql("PRAGMA quick_check(5)").scalars().all()
-        except DBAPIError as error:
-            return [str(error.orig)]
+    except DBAPIError as error:
+        return [str(error.orig)]
     return [line for line in said if line != "ok"]
 
 
