@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,6 +31,7 @@ LARGEST_LOG = 256 * MEGABYTE
 LATE_VERDICT = timedelta(minutes=15)
 LATE_DELIVERY = timedelta(hours=1)
 CLOCK_OFF_BY = timedelta(minutes=2)
+ANSWERS_WITHIN_S = 3.0
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 SHORTEST_SECRET = 32
 
@@ -120,10 +122,24 @@ def _port(settings: Settings) -> Finding:
         except OSError:
             free = False
     return Finding(
-        what=f"{settings.host}:{settings.port} is free",
-        well=free,
-        mend="something listens there (Postbag itself?); stop it, or set POSTBAG_PORT",
+        what=f"{settings.host}:{settings.port} is free, or Postbag's own",
+        well=free or _is_postbag(settings),
+        mend="something else listens there; stop it, or set POSTBAG_PORT",
     )
+
+
+def _is_postbag(settings: Settings) -> bool:
+    """Whether what listens there answers as Postbag does."""
+    everywhere = settings.host in {"0.0.0.0", "::"}  # noqa: S104 - it is compared, not listened on
+    host = "localhost" if everywhere else settings.host
+    connection = HTTPConnection(host, settings.port, timeout=ANSWERS_WITHIN_S)
+    try:
+        connection.request("GET", "/livez")
+        return connection.getresponse().read(100) == b'{"status":"ok"}'
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def _public_url(settings: Settings) -> Finding:

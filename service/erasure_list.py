@@ -54,15 +54,26 @@ class ErasureList:
         self._latest = max([*new.values(), *([self._latest] if self._latest else [])])
         return len(new)
 
-    def list_beyond(self, rows: Iterable[Row]) -> list[Row]:
-        """What the list has and `rows` have not."""
-        return [json.loads(line) for line in sorted(self._known - {_line(row) for row in rows})]
+    def list_beyond(self, recorded: Iterable[Row]) -> list[Row]:
+        """What this list knows beyond a database's own record."""
+        return beyond(map(json.loads, sorted(self._known)), recorded)
+
+
+def beyond(rows: Iterable[Row], recorded: Iterable[Row]) -> list[Row]:
+    """The rows that a database's own record has not, or has of an earlier time.
+
+    What it has is not done again: a reader who was forgotten may have reported something since.
+    """
+    latest: dict[tuple[object, ...], datetime] = {}
+    for row in recorded:
+        latest[_what(row)] = max(_at(row), latest.get(_what(row), _at(row)))
+    return [row for row in rows if _what(row) not in latest or latest[_what(row)] < _at(row)]
 
 
 def _parse(line: str, file: Path, number: int) -> dict[str, object]:
     try:
         row = json.loads(line)
-        _at(row)
+        _at(row), _what(row)
     except (ValueError, TypeError, KeyError) as error:
         raise MisconfiguredError(
             f"{file}, line {number}: this is no row of a list of erasures."
@@ -75,6 +86,10 @@ def _end_cut_line(file: Path) -> None:
     content = file.read_bytes() if file.exists() else b""
     if content and not content.endswith(b"\n"):
         os.truncate(file, content.rfind(b"\n") + 1)
+
+
+def _what(row: Row) -> tuple[object, ...]:
+    return row["site"], row.get("comment_id"), row.get("reporter")
 
 
 def _at(row: Row) -> datetime:

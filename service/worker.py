@@ -113,10 +113,8 @@ def note_erasures(process: Process) -> None:
     try:
         rows = process.database.read(lambda s: erasures.listed(s, since=listed.since))
         listed.add(rows)
-    except (
-        OSError,
-        SQLAlchemyError,
-    ) as error:  # comments are judged all the same, and the next round tries again
+    except (OSError, SQLAlchemyError) as error:
+        # Comments are judged all the same, and the next round tries again.
         log.error("worker.erasures_not_listed", error=type(error).__name__)
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,16 @@ def test_a_database_that_was_put_back_by_other_means_is_erased_when_a_worker_sta
     assert state_of(process.database, "c-1") == "erased"
 
 
+def test_what_a_database_has_recorded_is_not_erased_again() -> None:
+    """A reader who was forgotten, and who reported something since, is not forgotten a second time."""
+    earlier, later = NOW.isoformat(), (NOW + timedelta(days=1)).isoformat()
+    first = {"site": "post", "comment_id": None, "reporter": "hash", "at": earlier}
+    again, other = {**first, "at": later}, {**first, "site": "other"}
+    assert erasure_list.beyond([first, again], [again]) == []
+    assert erasure_list.beyond([first, again], [first]) == [again]
+    assert erasure_list.beyond([first, other], [again]) == [other]
+
+
 def test_a_worker_without_a_folder_for_the_list_judges_on(process: Process, tmp_path: Path) -> None:
     process.database.write(lambda s: erasures.reapply(s, [ROW]))
     process.erasures._file = tmp_path / "none" / "erasures.jsonl"
@@ -168,6 +179,8 @@ def test_a_running_service_is_not_restored_over(run: Run, tmp_path: Path) -> Non
     )
     try:
         wait_until_ready(server, f"http://127.0.0.1:{port}")
+        examined = run("doctor", POSTBAG_PORT=str(port)).stdout
+        assert f"ok     127.0.0.1:{port} is free, or Postbag's own" in examined
         while_it_runs = run("backup", str(tmp_path))
         assert while_it_runs.returncode == 0, while_it_runs.stderr
         assert len(list(tmp_path.glob("postbag-*.zip"))) == 1
@@ -208,6 +221,11 @@ def test_a_migration_backs_up_first_and_says_what_it_runs(run: Run, tmp_path: Pa
     migrations.upgrade(url, "0004")
     refused = run("serve", POSTBAG_PORT=str(free_port()))
     assert "run `postbag migrate`" in refused.stderr
+    (tmp_path / "data/backups").touch()
+    refused = run("migrate")
+    assert "nothing was migrated" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    (tmp_path / "data/backups").unlink()
     done = run("migrate")
     assert done.returncode == 0, done.stderr
     assert "To be run: 0005 what readers report" in done.stdout

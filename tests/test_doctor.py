@@ -1,5 +1,7 @@
 """The doctor finds what is wrong with an installation, and names the way out of each."""
 
+import socket
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -88,6 +90,14 @@ def test_files_that_others_may_read_are_named(settings: Settings, tmp_path: Path
     found = wrong(settings, config=config)
     for file in (config, secret):
         assert found[f"{file} is readable by its owner alone"] == f"run `chmod 600 {file}`"
+
+
+def test_a_port_that_somebody_else_has_is_named(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", settings.port)) as other:
+        threading.Thread(target=lambda: other.accept()[0].close()).start()
+        found = finding(settings, f"{settings.port} is free")
+    assert not found.well
+    assert "something else listens" in found.mend
 
 
 def test_a_full_disk_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

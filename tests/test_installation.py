@@ -65,7 +65,9 @@ def test_four_questions_make_an_installation_that_the_next_commands_find(
     assert "The Post" in run("site", "list").stdout
     assert run("key", "add", "post").returncode == 0
     examined = run("doctor")
-    assert "WRONG" not in examined.stdout.replace("127.0.0.1:8765 is free", ""), examined.stdout
+    wrong = re.findall(r"^WRONG (.+)$", examined.stdout, re.MULTILINE)
+    # The port that everybody has by default may be another's on this machine.
+    assert [what for what in wrong if "127.0.0.1:8765" not in what] == []
     again = run("init", said=said)
     assert again.returncode == 1
     assert "is there already" in again.stderr

@@ -1,10 +1,11 @@
 """The database: `migrate`, `backup` and `restore`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy.orm import Session
 
 from service import backups, erasure_list
 from service.commands.console import must_answer, must_be_known, out
@@ -92,7 +93,7 @@ def restore(
     backups.must_fit(settings, manifest)
     backups.must_be_idle(settings)
     erased = _erased_so_far(settings, erased_list, force=force)
-    restored = backups.restore(settings, file, manifest, erased, reapply=erasures.reapply)
+    restored = backups.restore(settings, file, manifest, erased, reapply=_reapply)
     rows = sum(manifest.counts.values())
     out.print(
         f"Restored {rows} rows, taken {manifest.taken_at:%Y-%m-%d %H:%M} UTC by Postbag {manifest.version}.",
@@ -107,10 +108,21 @@ def restore(
         )
 
 
+def _reapply(session: Session, rows: Sequence[Mapping[str, object]]) -> int:
+    recorded = erasures.listed(session, since=None)
+    return erasures.reapply(session, erasure_list.beyond(rows, recorded))
+
+
 def _back_up_before(settings: Settings, database: Database) -> None:
     folder = settings.data_dir / FOLDER
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file, _ = backups.take(settings, database, folder, portable=False, now=utc_now())
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file, _ = backups.take(settings, database, folder, portable=False, now=utc_now())
+    except OSError as error:
+        raise MisconfiguredError(
+            f"{folder} cannot be written ({error.strerror}); nothing was migrated. "
+            "--no-backup goes without."
+        ) from error
     out.print(f"Backed up into {file}.", highlight=False)
 
 

@@ -189,11 +189,14 @@ def find_file(url: str) -> Path | None:
 def copy_file(database: Database, target: Path) -> None:
     """Write one moment of an embedded database into a new file, while others write on.
 
-    Pages that were freed are left out: what was erased is not copied.
+    Pages that were freed are left out: what was erased is not copied. Raises Conflict where the disk is full or
+    the file damaged.
     """
     connection = database.engine.raw_connection()
     try:
         connection.cursor().execute("VACUUM INTO ?", (str(target),))
+    except sqlite3.Error as error:
+        raise Conflict(f"the database cannot be copied: {error}") from error
     finally:
         connection.close()
 
