@@ -11,6 +11,7 @@ from service.storage import (
     privacy_tables,  # noqa: F401 - its tables join the metadata
     rule_tables,  # noqa: F401 - its tables belong to the same metadata
     webhook_tables,  # noqa: F401 - its tables join the metadata
+    worker_tables,  # noqa: F401 - its table joins the metadata
 )
 from service.storage.db import migration_engine
 from service.storage.tables import Table, UtcDateTime

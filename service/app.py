@@ -4,7 +4,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,15 +15,16 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Match, Mount, Route
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service import worker
+from service import metrics, watch, worker
 from service.api import openapi
 from service.api.problems import from_http, render_problem
 from service.api.routes import ROUTES as API_ROUTES
 from service.errors import ServiceError, TooLarge
+from service.ids import ID
 from service.moderation import judging
 from service.process import Process, State
 from service.scoring import BatchScorer
@@ -37,8 +38,8 @@ log = structlog.get_logger()
 
 LARGEST_REQUEST = 8 * 1024 * 1024
 API = "/api/v1"
-# Paths are logged when they can hold nothing but ids.
-PLAIN_PATH = re.compile(r"[A-Za-z0-9._~:/-]{1,300}")
+# What a proxy may call a request: nothing that a person would be named by.
+REQUEST_ID = re.compile(rb"[A-Za-z0-9-]{8,64}")
 WORKER_STOPS_WITHIN_S = 10
 
 
@@ -68,6 +69,8 @@ def create_app(process: Process) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
+        # From here on a connection is open: a restore sees by it that the service runs.
+        await process.in_thread(process.database.is_alive)
         stop = threading.Event()
         thread = threading.Thread(target=worker.run, args=(process, stop), name="worker")
         if process.settings.worker_inside:
@@ -79,47 +82,24 @@ def create_app(process: Process) -> Starlette:
             await process.in_thread(lambda: thread.join(WORKER_STOPS_WITHIN_S))
 
     described = openapi.document(API_ROUTES, prefix=API)
+    routes = [
+        Route("/livez", watch.livez),
+        Route("/readyz", watch.readyz),
+        Route("/metrics", watch.show_metrics),
+        Mount(API, routes=[*API_ROUTES, openapi.route_to(described)]),
+        docs.route_to(described),
+        *WEB_ROUTES,
+    ]
     return Starlette(
-        routes=[
-            Route("/livez", livez),
-            Route("/readyz", readyz),
-            Mount(API, routes=[*API_ROUTES, openapi.route_to(described)]),
-            docs.route_to(described),
-            *WEB_ROUTES,
-        ],
+        routes=routes,
         middleware=[
-            Middleware(RequestLog),
+            Middleware(RequestLog, templates=dict(_templates(routes))),
             Middleware(DeclaredSize),
             Middleware(RequestBodyLimitMiddleware, max_body_size=LARGEST_REQUEST),
         ],
         exception_handlers={ServiceError: on_refusal, HTTPException: on_http_error},
         lifespan=lifespan,
     )
-
-
-async def livez(_request: Request[State]) -> Response:
-    """The process runs."""
-    return JSONResponse({"status": "ok"})
-
-
-async def readyz(request: Request[State]) -> Response:
-    """Database and models answer; otherwise 503 and which of them does not."""
-    process = request.state["process"]
-    alive = await process.in_thread(process.database.is_alive)
-    trouble = process.scorer.trouble
-    ready = alive and trouble is None
-    return JSONResponse(
-        {
-            "status": "ok" if ready else "unavailable",
-            "database": "ok" if alive else "does not answer",
-            "models": trouble or process.scorer.model,
-        },
-        status_code=200 if ready else 503,
-    )
-
-
-PUBLIC = "public"
-livez.permission = readyz.permission = PUBLIC  # type: ignore[attr-defined] # a test walks the routes
 
 
 async def on_refusal(request: Request[Any], error: Exception) -> Response:
@@ -157,17 +137,28 @@ async def on_crash(request: Request[Any], _error: Exception) -> Response:
     return await on_refusal(request, ServiceError("this is a fault of the service; it is logged"))
 
 
-class RequestLog:
-    """One line a request, and an id that the reply and every line share."""
+def _templates(routes: Sequence[BaseRoute], above: str = "") -> Iterator[tuple[int, str]]:
+    """Each endpoint's identity, with the path of its route as it was written: what can be counted by."""
+    for route in routes:
+        if isinstance(route, Route):
+            yield id(route.endpoint), above + route.path
+        elif isinstance(route, Mount):
+            yield id(route.app), above + route.path
+            yield from _templates(route.routes, above + route.path)
 
-    def __init__(self, app: ASGIApp) -> None:
+
+class RequestLog:
+    """One line and one count a request, and an id that the reply and every line share."""
+
+    def __init__(self, app: ASGIApp, *, templates: Mapping[int, str]) -> None:
         self.app = app
+        self.templates = templates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = scope["request_id"] = secrets.token_hex(8)
+        request_id = scope["request_id"] = _id_of(scope)
         started, status, answered = time.perf_counter(), 500, False
 
         async def send_with_id(message: Message) -> None:
@@ -190,9 +181,29 @@ class RequestLog:
                     raise
                 await (await on_crash(Request(scope), error))(scope, receive, send_with_id)
             finally:
-                path = scope["path"] if PLAIN_PATH.fullmatch(scope["path"]) else "?"
-                took = round((time.perf_counter() - started) * 1000, 1)
-                log.info("request", method=scope["method"], path=path, status=status, ms=took)
+                self._note(scope, status, time.perf_counter() - started)
+
+    def _note(self, scope: Scope, status: int, took_s: float) -> None:
+        route = self.templates.get(id(scope.get("endpoint")), metrics.NO_ROUTE)
+        method = scope["method"] if scope["method"] in metrics.METHODS else metrics.OTHER_METHOD
+        metrics.requests.labels(method, route, str(status)).inc()
+        metrics.request_seconds.labels(route).observe(took_s)
+        # Of what a path holds, ids alone: anything else may be a token or a name.
+        parameters = scope.get("path_params", {}).items()
+        ids = {
+            name: value
+            for name, value in parameters
+            if name.endswith("_id") and ID.fullmatch(value)
+        }
+        log.info(
+            "request", method=method, route=route, status=status, ms=round(took_s * 1000, 1), **ids
+        )
+
+
+def _id_of(scope: Scope) -> str:
+    """The id that a proxy gave the request, if it is a plain one; else one of our own."""
+    given = dict(scope["headers"]).get(b"x-request-id", b"")
+    return given.decode() if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
 
 
 class DeclaredSize:

@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 import structlog
 from sqlalchemy.orm import Session
 
-from service import outgoing
+from service import metrics, outgoing
 from service.moderation import deliveries, delivery_log, webhooks
 from service.moderation.deliveries import AT_ONCE, Outcome, Parcel
 from service.outgoing import UnreachedError
@@ -113,6 +113,7 @@ def _deliver(process: Process, parcel: Parcel, clock: Clock) -> None:
         status=outcome.status,
         error=outcome.error,
     )
+    metrics.delivery_attempts.labels("delivered" if outcome.is_delivered else "failed").inc()
     # Spreads waits; nothing is to be kept secret here.
     chance = random.random()  # noqa: S311
     parked = process.database.write(

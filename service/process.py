@@ -1,6 +1,7 @@
 """The process: what one running copy of the service holds, and its way from async into threads."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,6 +10,8 @@ from typing import Any, TypedDict, TypeVar
 import structlog
 from anyio import CapacityLimiter, to_thread
 
+from service import erasure_list
+from service.erasure_list import ErasureList
 from service.moderation.scores import Scorer
 from service.provider import Provider
 from service.rates import Rates, Shares
@@ -30,16 +33,21 @@ class Process:
     database: Database
     scorer: Scorer
     owner: str
+    # Set when the process is asked to stop: what is in hand is finished, and /readyz says so.
+    stopping: threading.Event = field(default_factory=threading.Event)
     background: set[asyncio.Task[None]] = field(default_factory=set)
     rates: Rates = field(init=False)
     shares: Shares = field(init=False)
     provider: Provider | None = field(init=False)
+    erasures: ErasureList = field(init=False)
     limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(POOL_SIZE))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rates", Rates(a_second=self.settings.key_rate))
         object.__setattr__(self, "shares", Shares(places=self.settings.scoring_queue))
         object.__setattr__(self, "provider", _provider(self.settings))
+        listed = ErasureList(self.settings.data_dir / erasure_list.NAME)
+        object.__setattr__(self, "erasures", listed)
 
     def make_room(self, key_id: int) -> None:
         """Raise Unavailable while too many comments wait for the models, TooManyRequests while they are this key's."""

@@ -1,7 +1,6 @@
 """Scoring: the one door to the models. Comments in flight together are scored together."""
 
 import threading
-import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from concurrent.futures import Future, InvalidStateError
@@ -12,7 +11,8 @@ from typing import TypeVar
 import structlog
 
 from models import explanation, inference, scorefile
-from models.registry import WeightsError
+from models.registry import WeightsError, open_weights
+from service import metrics
 from service.errors import Unavailable
 from service.moderation.scores import (
     Answer,
@@ -25,7 +25,7 @@ from service.moderation.scores import (
     Word,
 )
 
-__all__ = ["BatchScorer", "score_file"]
+__all__ = ["BatchScorer", "find_trouble", "score_file"]
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -200,10 +200,9 @@ class BatchScorer:
 
     def _score(self) -> None:
         while batch := self._take_batch():
-            started = time.perf_counter()
-            self._answer(batch)
-            took = round((time.perf_counter() - started) * 1000, 1)
-            log.debug("scoring.batch", comments=len(batch), ms=took, waiting=self.waiting)
+            metrics.batch_comments.observe(len(batch))
+            with metrics.batch_seconds.time():
+                self._answer(batch)
 
     def _take_batch(self) -> list[Waiting]:
         """The next comments in flight; empty when the scorer closes."""
@@ -297,6 +296,15 @@ class BatchScorer:
         if self._classifier is None:
             raise ScorerUnavailable(self.trouble or "no weights are loaded")
         return self._classifier
+
+
+def find_trouble(weights: Path | None) -> str | None:
+    """What is wrong with the files of the weights, without loading them; None where they are whole."""
+    try:
+        open_weights(weights)
+    except WeightsError as error:
+        return str(error)
+    return None
 
 
 def score_file(

@@ -2,6 +2,8 @@
 
 import signal
 import socket
+import threading
+from types import FrameType
 
 import uvicorn
 
@@ -32,6 +34,26 @@ def open_socket(host: str, port: int) -> socket.socket:
     return listening
 
 
+class Server(uvicorn.Server):
+    """uvicorn, which at SIGTERM first says on /readyz that it stops, and a while later stops."""
+
+    def __init__(self, config: uvicorn.Config, process: Process) -> None:
+        super().__init__(config)
+        self._process = process
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        drains = sig == signal.SIGTERM and not self._process.stopping.is_set()
+        self._process.stopping.set()
+        if drains and self._process.settings.drain_s:
+            late = threading.Timer(
+                self._process.settings.drain_s, super().handle_exit, (sig, frame)
+            )
+            late.daemon = True  # who is asked twice stops at once, and waits for no timer
+            late.start()
+        else:
+            super().handle_exit(sig, frame)
+
+
 def serve(process: Process, listening: socket.socket) -> None:
     """Serve until SIGINT or SIGTERM; requests in hand are finished first."""
     settings = process.settings
@@ -47,7 +69,7 @@ def serve(process: Process, listening: socket.socket) -> None:
     # uvicorn raises the signal again once everything is closed: as an exception it lets us close the rest.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        uvicorn.Server(config).run(sockets=[listening])
+        Server(config, process).run(sockets=[listening])
     except KeyboardInterrupt:
         pass
     finally:

@@ -12,6 +12,10 @@ from service.errors import MisconfiguredError
 from service.outgoing import ANYWHERE, Network, trouble_with
 
 PREFIX = "POSTBAG_"
+# Names the file in which settings may stand, one VARIABLE=value a line; the environment goes before it.
+CONFIG = f"{PREFIX}CONFIG"
+DEFAULT_CONFIG = Path("postbag.env")
+UNFIT_IN_CONFIG = frozenset("'\"`$#\\ \t")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +108,17 @@ SETTINGS = (
         default="",
         help="SITE/ROLE that people whom the provider knows are given when they come uninvited; empty keeps them outside.",
     ),
+    Setting(
+        name="METRICS_TOKEN",
+        default="",
+        help="What a scraper sends as bearer token to read /metrics; empty closes it.",
+        secret=True,
+    ),
+    Setting(
+        name="DRAIN",
+        default="2",
+        help="Seconds after SIGTERM in which requests are still taken while /readyz says 503, so that a load balancer goes elsewhere first.",
+    ),
     Setting(name="LOG_LEVEL", default="info", help="debug, info, warning or error."),
 )
 
@@ -137,10 +152,12 @@ class Settings:
     webhook_networks: tuple[Network, ...]
     key_rate: int
     oidc: Oidc | None
+    metrics_token: str
+    drain_s: int
     log_level: str
 
     def __repr__(self) -> str:
-        hidden = {"database_url", "secret"}
+        hidden = {"database_url", "secret", "metrics_token"}
         shown = (
             f"{f.name}={'***' if f.name in hidden else getattr(self, f.name)!r}"
             for f in fields(self)
@@ -149,8 +166,14 @@ class Settings:
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read and check every variable; raises MisconfiguredError with a sentence naming the wrong one."""
-    values = _values(os.environ if environ is None else environ)
+    """Read and check every variable; raises MisconfiguredError with a sentence naming the wrong one.
+
+    Without `environ` they are those of the environment, and where it is silent those of the config file.
+    """
+    if environ is None:
+        config = find_config()
+        environ = {**(parse_config(config) if config else {}), **os.environ}
+    values = _values(environ)
     data_dir = Path(values["DATA_DIR"])
     host, port = values["HOST"], _number(values, "PORT", low=0, high=65535)
     return Settings(
@@ -168,8 +191,44 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         webhook_networks=_networks(values, "WEBHOOK_ALLOW_PRIVATE"),
         key_rate=_number(values, "KEY_RATE", low=0, high=1_000_000),
         oidc=_oidc(values),
+        metrics_token=values["METRICS_TOKEN"],
+        drain_s=_number(values, "DRAIN", low=0, high=300),
         log_level=_choice(values, "LOG_LEVEL", ("debug", "info", "warning", "error")),
     )
+
+
+def parse_config(file: Path) -> dict[str, str]:
+    """The variables of a config file, as systemd and Compose read it; raises MisconfiguredError naming a wrong line."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise MisconfiguredError(f"{file} cannot be read: {error}.") from error
+    found: dict[str, str] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, equals, value = line.partition("=")
+        name, value = name.strip(), value.strip()
+        # What a shell would read otherwise is refused, so that every reader of the file reads the same.
+        if (
+            not (equals and name.startswith(PREFIX))
+            or set(value) & UNFIT_IN_CONFIG
+            or name in found
+        ):
+            raise MisconfiguredError(
+                f"{file}, line {number}: one {PREFIX}NAME=value a line, each name once, without "
+                "quotes, spaces, $, # and backslashes in the value."
+            )
+        found[name] = value
+    return found
+
+
+def find_config() -> Path | None:
+    """The config file: the one that the environment names, or `postbag.env` here; None where there is none."""
+    named = os.environ.get(CONFIG)
+    if named:
+        return Path(named)
+    return DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None
 
 
 def _values(environ: Mapping[str, str]) -> dict[str, str]:
@@ -177,7 +236,7 @@ def _values(environ: Mapping[str, str]) -> dict[str, str]:
     files = {f"{setting.name}_FILE" for setting in SETTINGS if setting.secret}
     for variable in environ:
         name = variable.removeprefix(PREFIX)
-        if variable.startswith(PREFIX) and name not in known | files:
+        if variable.startswith(PREFIX) and name not in known | files | {"CONFIG"}:
             raise MisconfiguredError(
                 f"{variable} is not a setting of Postbag; `postbag doctor` lists them."
             )
@@ -271,7 +330,7 @@ def _kept_secret(data_dir: Path) -> str:
     """The secret of an embedded installation, made at its first start and readable by its owner alone."""
     path = data_dir / "secret"
     if not path.exists():
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = path.with_name(f"secret.{secrets.token_hex(4)}")
         fresh.touch(mode=0o600)
         fresh.write_text(secrets.token_hex(32))

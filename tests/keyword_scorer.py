@@ -40,6 +40,10 @@ class KeywordScorer:
     def model(self) -> str | None:
         return None if self.trouble else MODEL
 
+    @property
+    def waiting(self) -> int:
+        return len(self.held_back or ())
+
     def make_room(self, *, promised: int) -> None:
         if promised >= self.queue:
             raise Unavailable("the queue is full", code="queue_full", headers={"Retry-After": "2"})

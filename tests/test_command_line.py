@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from models.registry import default_folder
@@ -20,6 +21,7 @@ from service.app import create_app, start_process, stop_process
 from service.errors import MisconfiguredError
 from service.server import open_socket
 from service.settings import SETTINGS, read_settings
+from service.storage.tables import Score
 from tests.running import free_port, wait_until_ready
 
 ROOT = Path(__file__).parents[1]
@@ -63,6 +65,9 @@ def test_an_installation_is_set_up_step_by_step_and_the_doctor_says_the_next(run
     before = run("doctor", POSTBAG_PORT=str(free_port()))
     assert before.returncode == 1
     assert "run `postbag migrate`" in before.stdout
+    told = json.loads(run("doctor", "--json", POSTBAG_PORT=str(free_port())).stdout)
+    assert told["well"] is False
+    assert {"run `postbag migrate`"} == {f["mend"] for f in told["findings"] if not f["well"]}
     assert run("migrate").returncode == 0
     assert "run `postbag site add" in run("doctor").stdout
     run("site", "add", "post", "--name", "The Post", "--timezone", "Europe/Lisbon")
@@ -339,6 +344,37 @@ def test_score_says_how_many_and_names_a_wrong_line(run: Run, tmp_path: Path) ->
     assert "Traceback" not in nowhere.stderr
 
 
+def test_comments_that_other_weights_judged_are_judged_again(
+    run: Run, site: str, tmp_path: Path
+) -> None:
+    assert run("load", str(OWN)).returncode == 0
+    nothing = run("rescore")
+    assert (nothing.returncode, nothing.stdout) == (0, "0 comments judged again, 0 left.\n")
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'data/postbag.db'}")
+    with engine.begin() as connection:
+        connection.execute(sa.update(Score).values(model="the-weights-before"))
+        loaded = connection.scalar(sa.select(sa.func.count(Score.id)))
+    engine.dispose()
+    assert "no such article" in run("rescore", "--article", "none").stderr
+    done = run("rescore", "--site", "post", "--since", "2026-01-01")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{loaded} comments judged again, 0 left.\n"
+
+
+def test_examples_are_written_once_into_a_file_of_ones_own(
+    run: Run, site: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "examples.jsonl"
+    done = run("export-examples", str(file), "--site", "post")
+    assert done.returncode == 0, done.stderr
+    assert "0 examples" in done.stdout
+    assert "what readers wrote" in done.stdout
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert "is there already" in run("export-examples", str(file)).stderr
+    assert "there is no site" in run("export-examples", str(tmp_path / "x"), "--site", "no").stderr
+    assert "cannot be written" in run("export-examples", str(tmp_path / "no/x")).stderr
+
+
 def test_a_policy_is_shown_and_set_by_version(run: Run, site: str, tmp_path: Path) -> None:
     assert run("site", "policy", "post").stdout.startswith("version 1")
     file = tmp_path / "policy.json"
@@ -388,3 +424,61 @@ def test_the_demo_keeps_its_data_until_it_is_reset(tmp_path: Path) -> None:
     first = once()
     assert once() == first
     assert once("--reset") != first
+
+
+def test_rules_go_out_and_in_are_tried_switched_and_taken_back(
+    run: Run, site: str, tmp_path: Path
+) -> None:
+    assert run("load", str(OWN)).returncode == 0
+    file = tmp_path / "rules.json"
+    rule = {"id": "word", "name": "A word", "action": "hold", "when": {"words": ["the"]}}
+    file.write_text(json.dumps({"rules": [rule]}))
+    assert "version 1: 1 rules." in run("rules", "set", "post", str(file)).stdout
+    assert json.loads(run("rules", "show", "post").stdout) == {"version": 1, "rules": [rule]}
+    assert "version 2" in run("rules", "off", "post", "word").stdout
+    shown = run("rules", "show", "post").stdout
+    assert json.loads(shown)["rules"] == [{**rule, "shadow": True}]
+    tried = run("rules", "try", "post").stdout
+    assert re.search(r"^word  hold, in shadow  [1-9]\d* \(", tried, re.MULTILINE), tried
+    assert "hold  " in run("rules", "try", "post", str(file)).stdout
+    assert "version 3" in run("rules", "on", "post", "word").stdout
+    file.write_text(shown)
+    stale = run("rules", "set", "post", str(file))
+    assert stale.returncode == 1
+    assert "version 3 by now" in stale.stderr
+    assert "version 4" in run("rules", "rollback", "post").stdout
+    assert "health" in run("rules", "packs").stdout
+    assert "version 5" in run("rules", "load", "post", "health").stdout
+    file.write_text(
+        '{"rules": [{"id": "x", "name": "X", "action": "burn", "when": {"words": []}}]}'
+    )
+    wrong = run("rules", "set", "post", str(file))
+    assert wrong.returncode == 1
+    assert "/rules/0/action" in wrong.stderr
+    assert "/rules/0/when/words" in wrong.stderr
+    assert "no rule 'none'" in run("rules", "on", "post", "none").stderr
+
+
+def test_webhooks_are_made_switched_rotated_and_looked_at(run: Run, site: str) -> None:
+    added = run("webhooks", "add", "post", "https://cms.example/hook", "--kind", "comment")
+    assert added.returncode == 0, added.stderr
+    webhook, secret = added.stdout.split()
+    assert secret.startswith("whsec_")
+    listed = run("webhooks", "list", "post").stdout
+    assert f"{webhook}  on  0 waiting, 0 failures  comment  https://cms.example/hook" in listed
+    assert secret not in listed
+    assert run("webhooks", "rotate", "post", webhook).stdout.strip() != secret
+    assert "is off" in run("webhooks", "off", "post", webhook).stdout
+    assert f"{webhook}  off" in run("webhooks", "list", "post").stdout
+    assert "is on" in run("webhooks", "on", "post", webhook).stdout
+    message = run("webhooks", "test", "post", webhook).stdout.split()[0]
+    assert (
+        f"{message}  webhook.test  pending" in run("webhooks", "deliveries", "post", webhook).stdout
+    )
+    assert run("webhooks", "replay", "post", webhook, message).returncode == 0
+    assert "not parked" in run("webhooks", "unpark", "post", webhook).stderr
+    for url in ("http://cms.example/hook", "https://127.0.0.1/hook", "nonsense"):
+        refused = run("webhooks", "add", "post", url)
+        assert refused.returncode == 1
+        assert "Traceback" not in refused.stderr
+    assert "no webhook" in run("webhooks", "off", "post", "wh_none").stderr

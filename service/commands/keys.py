@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.orm import Session
 
-from service.commands.opening import opened, out
+from service.commands.console import opened, out
 from service.moderation import keys, sites
 from service.moderation.keys import Issued
 from service.process import utc_now

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.orm import Session
 
-from service.commands.opening import opened, out
+from service.commands.console import opened, out
 from service.moderation import identities, people, sign_ins, sites
 from service.moderation.people import Roles
 from service.process import utc_now

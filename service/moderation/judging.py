@@ -4,11 +4,13 @@ import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased, defer
 
+from service import metrics
 from service.moderation import (
     articles,
     comments,
@@ -26,6 +28,7 @@ from service.moderation.facts import gather
 from service.moderation.policy import Because, Facts, FailPolicy, Hit, Policy, Reason, Ruling
 from service.moderation.rules import clusters, history, versions
 from service.moderation.scores import Answer, Question, Span
+from service.storage import db
 from service.storage.db import not_locked
 from service.storage.tables import (
     Article,
@@ -256,6 +259,7 @@ def _rule(
         .returning(Verdict.id)
     )
     comment.verdict_id = verdict_id
+    db.once_committed(session, partial(_count, ruling))
     flagged = reading.count_flags(session, [comment.id])[comment.id]
     comment.priority = round(ruling.priority + policy.urgency(flagged), 4)
     because = ruling.reasons[0].code.value if ruling.reasons else None
@@ -276,6 +280,12 @@ def _rule(
         verdict_id=verdict_id,
         now=now,
     )
+
+
+def _count(ruling: Ruling) -> None:
+    metrics.verdicts.labels(ruling.action.value).inc()
+    for code in {because.code.value for because in ruling.reasons}:
+        metrics.verdict_reasons.labels(code).inc()
 
 
 def _tell(session: Session, comment: Comment, ruling: Ruling, *, now: datetime) -> None:

@@ -112,6 +112,10 @@ class Scorer(Protocol):
     def trouble(self) -> str | None:
         """Why it cannot answer, in a sentence; None when all is well."""
 
+    @property
+    def waiting(self) -> int:
+        """How many questions are not answered yet."""
+
     def make_room(self, *, promised: int) -> None:
         """Raise Unavailable (503) when so many comments wait, or are promised an answer, that one
         more would wait too long."""

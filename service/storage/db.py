@@ -1,7 +1,9 @@
 """Engines, sessions and transactions: the only room that knows which database it is."""
 
+import os
+import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +11,13 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
-from service.errors import MisconfiguredError
+from service import metrics
+from service.errors import Conflict, MisconfiguredError
 
 T = TypeVar("T")
 
@@ -31,6 +35,7 @@ POOL_SIZE = 16
 # What a session is marked with by `leave_no_trace`, and how long its commit then waits for readers.
 LEAVES_NO_TRACE = "leaves_no_trace"
 EMPTYING_TAKES_MS = 500
+ONCE_COMMITTED = "once_committed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +58,8 @@ class Database:
             yield session
         if LEAVES_NO_TRACE in session.info:
             self.empty_log()
+        for act in session.info.get(ONCE_COMMITTED, ()):
+            act()
 
     def write(self, act: Callable[[Session], T]) -> T:
         """Run `act` in one write transaction, again from the start when the database asks for it."""
@@ -63,6 +70,7 @@ class Database:
             except DBAPIError as error:
                 if attempt == ATTEMPTS or not _may_be_tried_again(error):
                     raise
+                metrics.database_retries.inc()
                 time.sleep(0.02 * attempt)
         raise AssertionError("unreachable")
 
@@ -98,6 +106,12 @@ class Database:
                 return connection.scalar(sa.select(1)) == 1
         except DBAPIError:
             return False
+
+    @property
+    def connections_in_use(self) -> int:
+        """How many connections of this process somebody holds."""
+        pool = self.engine.pool
+        return pool.checkedout() if isinstance(pool, sa.QueuePool) else 0
 
     def dispose(self) -> None:
         self.engine.dispose()
@@ -138,6 +152,11 @@ def leave_no_trace(session: Session) -> None:
     session.info[LEAVES_NO_TRACE] = True
 
 
+def once_committed(session: Session, act: Callable[[], None]) -> None:
+    """Do something when this transaction has been committed, and not when it is run again."""
+    session.info.setdefault(ONCE_COMMITTED, []).append(act)
+
+
 def not_locked(statement: "sa.Select[int]") -> "sa.Select[int]":
     """The ids that a statement with a limit selects, passing over rows another transaction holds.
 
@@ -146,6 +165,142 @@ def not_locked(statement: "sa.Select[int]") -> "sa.Select[int]":
     """
     found = statement.with_for_update(skip_locked=True).cte("not_locked")
     return sa.select(found.c.id)
+
+
+@contextmanager
+def snapshot(database: Database) -> Iterator[Connection]:
+    """A connection that sees one moment of the data, however long it reads, and may write nothing."""
+    with database.engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            connection = connection.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        with connection.begin():
+            yield connection
+
+
+def find_file(url: str) -> Path | None:
+    """The file of an embedded database; None where it is a server's."""
+    parsed = _parsed(url)
+    embedded = parsed.get_backend_name() == "sqlite" and parsed.database != ":memory:"
+    return Path(parsed.database) if embedded and parsed.database else None
+
+
+def copy_file(database: Database, target: Path) -> None:
+    """Write one moment of an embedded database into a new file, while others write on.
+
+    Pages that were freed are left out: what was erased is not copied. Raises Conflict where the disk is full or
+    the file damaged.
+    """
+    connection = database.engine.raw_connection()
+    try:
+        connection.cursor().execute("VACUUM INTO ?", (str(target),))
+    except sqlite3.Error as error:
+        raise Conflict(f"the database cannot be copied: {error}") from error
+    finally:
+        connection.close()
+
+
+def list_damage(database: Database) -> list[str]:
+    """What an embedded database says is broken in its file; a server looks after its own."""
+    if database.engine.dialect.name != "sqlite":
+        return []
+    try:
+        with database.engine.connect() as connection:
+            said = connection.exec_driver_sql("PRAGMA quick_check(5)").scalars().all()
+    except DBAPIError as error:
+        return [str(error.orig)]
+    return [line for line in said if line != "ok"]
+
+
+def count_others(database: Database) -> int:
+    """How many others are connected to a server's database."""
+    with database.engine.connect() as connection:
+        others = connection.scalar(
+            sa.text(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                "AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            )
+        )
+    return others or 0
+
+
+@contextmanager
+def holding_file(file: Path) -> Iterator[None]:
+    """Hold an embedded database alone; raises Conflict while any other process has it open.
+
+    In WAL mode every open connection holds a shared lock on the file, and leaving that mode needs all of it.
+    """
+    if not file.exists():
+        yield
+        return
+    held = sqlite3.connect(file, timeout=0, isolation_level=None)
+    try:
+        try:
+            held.execute("PRAGMA locking_mode=EXCLUSIVE")
+            held.execute("PRAGMA journal_mode=DELETE")
+            held.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            raise Conflict(f"{file} is in use: stop Postbag first") from error
+        except sqlite3.DatabaseError:
+            pass  # it is no database, and may be replaced by one
+        yield
+    finally:
+        held.close()
+
+
+def put_file(fresh: Path, file: Path) -> None:
+    """Put a complete database file in the place of another; nobody may have that open."""
+    with holding_file(file):
+        for log in (Path(f"{file}-wal"), Path(f"{file}-shm")):
+            log.unlink(
+                missing_ok=True
+            )  # of a file that was no database: it must not be read into this one
+        os.replace(fresh, file)
+
+
+def drop_tables(database: Database) -> None:
+    """Take everything out of a server's database."""
+    found = sa.MetaData()
+    with database.engine.begin() as connection:
+        found.reflect(connection)
+        found.drop_all(connection)
+
+
+def list_counters(connection: Connection, tables: Sequence[sa.Table]) -> dict[str, int]:
+    """The highest row id that each table has given out, be the row gone since, where the database keeps it."""
+    if connection.dialect.name == "postgresql":
+        found = {
+            t.name: connection.scalar(sa.select(_last_value(t))) for t in tables if "id" in t.c
+        }
+        return {name: last for name, last in found.items() if last is not None}
+    if not sa.inspect(connection).has_table("sqlite_sequence"):
+        return {}
+    rows = connection.exec_driver_sql("SELECT name, seq FROM sqlite_sequence")
+    names = {table.name for table in tables}
+    return {name: last for name, last in rows if name in names}
+
+
+def set_counter(connection: Connection, table: sa.Table, last: int) -> None:
+    """Let a table's next row id follow those of its rows, and `last`."""
+    if "id" not in table.c:
+        return
+    highest = connection.scalar(sa.select(sa.func.max(table.c.id))) or 0
+    if connection.dialect.name == "postgresql":
+        if highest or last:
+            connection.execute(sa.select(sa.func.setval(_sequence(table), max(highest, last))))
+    elif last > highest:
+        name = {"name": table.name, "last": last}
+        connection.execute(sa.text("DELETE FROM sqlite_sequence WHERE name = :name"), name)
+        connection.execute(sa.text("INSERT INTO sqlite_sequence VALUES (:name, :last)"), name)
+
+
+def _sequence(table: sa.Table) -> sa.ColumnElement[Any]:
+    return sa.cast(sa.func.pg_get_serial_sequence(table.name, "id"), REGCLASS)
+
+
+def _last_value(table: sa.Table) -> sa.ColumnElement[int]:
+    return sa.func.pg_sequence_last_value(_sequence(table), type_=sa.BigInteger)
 
 
 def _parsed(url: str) -> URL:
@@ -168,7 +323,10 @@ def _sqlite_engine(url: URL, *, foreign_keys: bool = True) -> Engine:
     if url.database and url.database != ":memory:":
         folder = Path(url.database).parent
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if folder.stat().st_mode & 0o222:
+                # Before SQLite makes it for all to read; its log takes over the mode.
+                Path(url.database).touch(mode=0o600)
         except OSError as error:
             raise MisconfiguredError(
                 f"{folder} cannot hold the database ({error.strerror}); see POSTBAG_DATABASE_URL."
@@ -197,7 +355,11 @@ def _sqlite_engine(url: URL, *, foreign_keys: bool = True) -> Engine:
         writes = connection.get_execution_options().get("postbag_write", False)
         # Two deferred transactions that read and then write fail with "database is locked"
         # whatever the timeout; IMMEDIATE queues them instead.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if not writes:
+            connection.exec_driver_sql("BEGIN")
+            return
+        with metrics.write_lock_seconds.time():
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 

@@ -23,7 +23,14 @@ ADDRESS, DATABASE = (
     "postgresql+psycopg://postbag:secret@db.example/postbag",
 )
 # Blocks of this page that are not run; a new one is a decision, not an accident.
-EXCEPTIONS = {"README.md": 3, "people.md": 3, "policy.md": 3, "privacy.md": 3, "training.md": 3}
+EXCEPTIONS = {
+    "README.md": 3,
+    "operating.md": 1,
+    "people.md": 3,
+    "policy.md": 3,
+    "privacy.md": 3,
+    "training.md": 3,
+}
 
 
 def blocks(page: Path) -> list[re.Match[str]]:

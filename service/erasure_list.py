@@ -1,0 +1,100 @@
+"""The list of erasures: a file beside the database that outlives it, so that a restore erases again."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from service.errors import MisconfiguredError
+
+NAME = "erasures.jsonl"
+# An erasure is committed a while after the time it bears: so much is looked at again.
+OVERLAP = timedelta(minutes=10)
+
+Row = Mapping[str, object]
+
+
+def read(file: Path) -> list[dict[str, object]]:
+    """The rows of a list, oldest first; raises MisconfiguredError naming a line that is none.
+
+    A last line without its end is one that was being written when the machine stopped: it is left out.
+    """
+    whole, _, _ = file.read_text(encoding="utf-8").rpartition("\n")
+    return [_parse(line, file, number) for number, line in enumerate(whole.splitlines(), start=1)]
+
+
+class ErasureList:
+    """The list as one process keeps it: what is known stays in memory, what is new goes to the disk."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        rows = read(file) if file.exists() else []
+        self._known = {_line(row) for row in rows}
+        self._latest = max((_at(row) for row in rows), default=None)
+
+    @property
+    def since(self) -> datetime | None:
+        """From when on the record may have rows that this list has not; None for all of it."""
+        return self._latest - OVERLAP if self._latest else None
+
+    def add(self, rows: Iterable[Row]) -> int:
+        """Add the rows that are not in the list, on disk when this returns; returns how many."""
+        new = {_line(row): _at(row) for row in rows}
+        new = {line: at for line, at in new.items() if line not in self._known}
+        if not new:
+            return 0
+        _end_cut_line(self._file)
+        appended = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(appended, "w", encoding="utf-8") as listed:
+            listed.write("".join(f"{line}\n" for line in new))
+            listed.flush()
+            os.fsync(listed.fileno())
+        self._known |= set(new)
+        self._latest = max([*new.values(), *([self._latest] if self._latest else [])])
+        return len(new)
+
+    def list_beyond(self, recorded: Iterable[Row]) -> list[Row]:
+        """What this list knows beyond a database's own record."""
+        return beyond(map(json.loads, sorted(self._known)), recorded)
+
+
+def beyond(rows: Iterable[Row], recorded: Iterable[Row]) -> list[Row]:
+    """The rows that a database's own record has not, or has of an earlier time.
+
+    What it has is not done again: a reader who was forgotten may have reported something since.
+    """
+    latest: dict[tuple[object, ...], datetime] = {}
+    for row in recorded:
+        latest[_what(row)] = max(_at(row), latest.get(_what(row), _at(row)))
+    return [row for row in rows if _what(row) not in latest or latest[_what(row)] < _at(row)]
+
+
+def _parse(line: str, file: Path, number: int) -> dict[str, object]:
+    try:
+        row = json.loads(line)
+        _at(row), _what(row)
+    except (ValueError, TypeError, KeyError) as error:
+        raise MisconfiguredError(
+            f"{file}, line {number}: this is no row of a list of erasures."
+        ) from error
+    return dict(row)
+
+
+def _end_cut_line(file: Path) -> None:
+    """Take off a line that was cut in the middle, so that the next one stands by itself."""
+    content = file.read_bytes() if file.exists() else b""
+    if content and not content.endswith(b"\n"):
+        os.truncate(file, content.rfind(b"\n") + 1)
+
+
+def _what(row: Row) -> tuple[object, ...]:
+    return row["site"], row.get("comment_id"), row.get("reporter")
+
+
+def _at(row: Row) -> datetime:
+    return datetime.fromisoformat(str(row["at"]))
+
+
+def _line(row: Row) -> str:
+    return json.dumps(row, sort_keys=True, separators=(",", ":"))
