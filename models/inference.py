@@ -1,6 +1,6 @@
 """Inference: comments in, scores with their evidence out. Imports neither torch nor transformers."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from models.calibration import Platt
 from models.echo import Repeat, Source
 from models.encoder import Encoded, Encoder, Window, open_encoder
 from models.labels import HEADS, INSIGHT_HEADS, KIND_HEADS, SPAM_HEADS, TOXICITY_HEADS
+from models.lexicon import Lexicon
 from models.registry import Weights, WeightsError, open_weights
 from models.relevance import Article, Likeness, Passages, RelevanceModel
-from models.text import NOBODY, Author, Span, facts, normalise, sentences
+from models.text import LINK, NOBODY, WORD, Author, Span, facts, normalise, sentences
 
 __all__ = [
     "Article",
@@ -36,13 +37,14 @@ NOTHING_LEFT = 0.03
 # A sentence is shown as evidence if its logit comes this near to the strongest one's.
 EVIDENCE_MARGIN = 0.2
 MOST_EVIDENCE = 3
-# From this probability of any harm on, the sentences that could carry it are read once more, each by itself.
-SHOWN_FROM, MOST_ALONE = 0.5, 8
-# What sets a sentence behind all those that were read by themselves.
-FAR = 100.0
-# One cruel sentence among kind ones counts, a little less than alone. Measured on tuning rows: undiscounted
-# it doubles the false alarms on civil comments; at 1 they stay and the ranking is as good or better.
+# From this logit of any harm on, a sentence is a suspect and read once more, by itself; so many of a comment at most.
+SUSPECT, MOST_ALONE = -1.0, 8
+# A sentence counts for harm by itself from so many words on: the few tokens of a scrap have read all the others.
+LEAST_WORDS = 3
+# One cruel sentence among kind ones counts, a little less than the whole would: if it is cruel in its place and by itself.
+# Measured on tuning rows, docs/training.md.
 SENTENCE_DISCOUNT = 1.0
+SPAM = [HEADS.index(label) for label in SPAM_HEADS]
 BY_SENTENCE = [HEADS.index(label) for label in TOXICITY_HEADS]
 HARM = [HEADS.index(label) for label in (*SPAM_HEADS, *TOXICITY_HEADS)]
 
@@ -74,16 +76,28 @@ class Scored:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """What the heads are asked about, a window or a sentence: pooled tokens (768,), facts, token ids (n,)."""
+
+    pooled: Array
+    facts: Array
+    tokens: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class Heads:
     """One linear head a label on pooled vectors and facts: weights (heads, 768 + facts), offsets (heads,)."""
 
     weights: Array
     offsets: Array
+    lexicon: Lexicon
     calibration: tuple[Platt, ...]
 
-    def logits(self, features: Array) -> Array:
-        """(n, features) to (n, heads)."""
-        found: Array = features @ self.weights.T + self.offsets
+    def logits(self, stretches: Sequence[Stretch]) -> Array:
+        """(n, heads): what the network says, and what the words say by themselves."""
+        features = np.stack([np.concatenate([each.pooled, each.facts]) for each in stretches])
+        words = np.stack([self.lexicon(each.tokens) for each in stretches])
+        found: Array = features @ self.weights.T + self.offsets + words
         return found
 
     def probabilities(self, logits: Array) -> dict[str, float]:
@@ -100,15 +114,20 @@ class Reading:
     encoded: Encoded
     sentences: list[Span]
     repeats: list[Repeat]
+    links: list[Span]
     echo: float
 
     def own(self, window: Window) -> NDArray[np.bool_]:
         """Which tokens of a window are remark, not quote; all of them where nothing else is left."""
-        kept = np.ones(len(window.offsets), dtype=np.bool_)
-        if 1 - self.echo > NOTHING_LEFT:
-            for repeat in self.repeats:
-                kept &= ~window.inside(repeat.comment)
-        return kept
+        if 1 - self.echo <= NOTHING_LEFT:
+            return np.ones(len(window.offsets), dtype=np.bool_)
+        return _outside(window, [repeat.comment for repeat in self.repeats])
+
+    def words(self, window: Window) -> NDArray[np.bool_]:
+        """The same without addresses, whose letters say nothing to any head but spam's."""
+        own = self.own(window)
+        spoken = own & _outside(window, self.links)
+        return spoken if spoken.any() else own
 
 
 class Classifier:
@@ -123,6 +142,10 @@ class Classifier:
         self._heads = Heads(
             weights=tensors["heads.weights"],
             offsets=tensors["heads.offsets"],
+            lexicon=Lexicon(
+                weights=tensors["lexicon.weights"].astype(np.float32),
+                rarity=tensors["lexicon.rarity"],
+            ),
             calibration=tuple(Platt(*manifest["calibration"][label]) for label in HEADS),
         )
         self._quote = tensors["quote.weights"]
@@ -149,18 +172,16 @@ class Classifier:
     def predict(self, comments: Sequence[Comment]) -> list[Scored]:
         """Score comments, any number; each comes out the same in whatever company."""
         read = list(self._read(comments))
-        words = [self._judge_words(reading) for reading, _ in read]
-        scores = [self._heads.probabilities(_combined(*each)) for each in words]
-        alone = self._alone([reading for reading, _ in read], scores, [p for _, p in words])
+        judged = self._judge([reading for reading, _ in read])
         return [
-            self._score(reading, parent, said, parts)
-            for (reading, parent), said, parts in zip(read, scores, alone, strict=True)
+            self._score(reading, parent, self._heads.probabilities(logits), parts)
+            for (reading, parent), (logits, parts) in zip(read, judged, strict=True)
         ]
 
     def logits(self, comments: Sequence[Comment]) -> Array:
         """(n, heads): what the heads say of each comment before calibration, which is fitted on it."""
-        found = [_combined(*self._judge_words(reading)) for reading, _ in self._read(comments)]
-        return np.stack(found)
+        judged = self._judge([reading for reading, _ in self._read(comments)])
+        return np.stack([logits for logits, _ in judged])
 
     def _read(self, comments: Sequence[Comment]) -> Iterator[tuple["Reading", Array | None]]:
         texts = [normalise(comment.text) for comment in comments]
@@ -204,45 +225,46 @@ class Classifier:
             evidence=_evidence(reading, parts),
         )
 
-    def _judge_words(self, reading: Reading) -> tuple[Array, Array]:
-        """Logits of the whole windows (windows, heads) and of the sentences (sentences, heads)."""
-        comment = reading.comment
-        seen = facts(comment.text, comment.author)
-        windows = [np.concatenate([w.pool(reading.own(w)), seen]) for w in reading.encoded.windows]
-        parts = [
-            np.concatenate([_pool(reading, span), _facts_of(comment, span)])
-            for span in reading.sentences
+    def _judge(self, readings: list[Reading]) -> list[tuple[Array, Array]]:
+        """Of each comment its logits (heads,), and those by which its sentences are evidence (sentences, heads)."""
+        words = [self._judge_words(reading) for reading in readings]
+        alone = self._alone(readings, [parts for _, parts in words])
+        return [
+            (_combined(windows, parts, by_itself), by_itself if _any_read(by_itself) else parts)
+            for (windows, parts), by_itself in zip(words, alone, strict=True)
         ]
-        logits = self._heads.logits(np.stack([*windows, *parts]))
+
+    def _judge_words(self, reading: Reading) -> tuple[Array, Array]:
+        """Logits of the whole windows (windows, heads) and of the sentences in their place (sentences, heads)."""
+        windows = [(window, None) for window in reading.encoded.windows]
+        parts = [(reading.encoded.window_of(span), span) for span in reading.sentences]
+        logits = self._heads.logits([_stretch(reading, reading.words, *e) for e in windows + parts])
+        if reading.links:
+            whole = [_stretch(reading, reading.own, *each) for each in windows + parts]
+            logits[:, SPAM] = self._heads.logits(whole)[:, SPAM]
         return logits[: len(windows)], logits[len(windows) :]
 
-    def _alone(
-        self, readings: list[Reading], scores: list[dict[str, float]], parts: list[Array]
-    ) -> list[Array]:
-        """(sentences, heads) of each comment: what sentences say by themselves, where there is harm to be shown.
+    def _alone(self, readings: list[Reading], parts: list[Array]) -> list[Array]:
+        """(sentences, heads) of each comment: what suspect sentences say by themselves; -inf for those not read so.
 
         Within a comment each word has read all the others: beside an insult, a harmless sentence looks cruel too.
         """
-        chosen = [_suspects(*each) for each in zip(readings, scores, parts, strict=True)]
+        chosen = [_suspects(*each) for each in zip(readings, parts, strict=True)]
         spans = [
             (reading, reading.sentences[i])
             for reading, some in zip(readings, chosen, strict=True)
             for i in some
         ]
-        if not spans:
-            return parts
         read = self._encoder.encode([normalise(r.comment.text[s.start : s.end]) for r, s in spans])
-        inputs = [
-            np.concatenate([each.pooled, _facts_of(reading.comment, span)])
+        asked = [
+            Stretch(each.pooled, _facts_of(reading.comment, span), each.tokens)
             for each, (reading, span) in zip(read, spans, strict=True)
         ]
-        logits = iter(self._heads.logits(np.stack(inputs)))
-        found = []
-        for some, within in zip(chosen, parts, strict=True):
-            alone = within - FAR if some else within
+        logits = iter(self._heads.logits(asked) if asked else ())
+        found = [np.full_like(each, -np.inf) for each in parts]
+        for some, alone in zip(chosen, found, strict=True):
             for i in some:
                 alone[i] = next(logits)
-            found.append(alone)
         return found
 
     def _best_quote(self, reading: Reading) -> Span | None:
@@ -255,21 +277,30 @@ class Classifier:
         return spans[int((pooled @ self._quote).argmax())]
 
 
-def _suspects(reading: Reading, scores: dict[str, float], parts: Array) -> list[int]:
-    """The sentences of a harmful comment that could carry the harm; none where there is no choice."""
-    harm = max(scores[label] for label in (*SPAM_HEADS, *TOXICITY_HEADS, *KIND_HEADS))
-    if len(parts) < 2 or harm < SHOWN_FROM:
+def _suspects(reading: Reading, parts: Array) -> list[int]:
+    """The sentences that could carry harm, the worst first; none where a comment is one sentence."""
+    if len(parts) < 2:
         return []
-    own = [i for i, s in enumerate(reading.sentences) if not _is_repeated(reading, s)]
-    return sorted(own, key=lambda i: -float(parts[i, HARM].max()))[:MOST_ALONE]
+    harm = parts[:, HARM].max(axis=1)
+    some = [i for i, s in enumerate(reading.sentences) if harm[i] >= SUSPECT and _tells(reading, s)]
+    return sorted(some, key=lambda i: -float(harm[i]))[:MOST_ALONE]
 
 
-def _combined(windows: Array, parts: Array) -> Array:
+def _tells(reading: Reading, span: Span) -> bool:
+    words = WORD.findall(reading.comment.text[span.start : span.end])
+    return len(words) >= LEAST_WORDS and not _is_repeated(reading, span)
+
+
+def _any_read(alone: Array) -> bool:
+    return bool(np.isfinite(alone).any())
+
+
+def _combined(windows: Array, parts: Array, alone: Array) -> Array:
     """(heads,): the worst stretch for harm, the mean over the windows for everything else."""
     logits: Array = windows.mean(axis=0)
     logits[HARM] = windows.max(axis=0)[HARM]
     if len(parts):
-        worst = parts.max(axis=0) - SENTENCE_DISCOUNT
+        worst = np.minimum(parts, alone).max(axis=0) - SENTENCE_DISCOUNT
         logits[BY_SENTENCE] = np.maximum(logits[BY_SENTENCE], worst[BY_SENTENCE])
     return logits
 
@@ -287,8 +318,28 @@ def _read(comment: Comment, encoded: Encoded) -> Reading:
         encoded=encoded,
         sentences=sentences(comment.text),
         repeats=repeats,
+        links=[Span(*found.span()) for found in LINK.finditer(comment.text)],
         echo=from_article,
     )
+
+
+def _stretch(
+    reading: Reading,
+    kept: Callable[[Window], NDArray[np.bool_]],
+    window: Window,
+    span: Span | None,
+) -> Stretch:
+    """What is kept of a window, or of a span in it."""
+    tokens = kept(window) if span is None else kept(window) & window.inside(span)
+    text = reading.comment.text if span is None else reading.comment.text[span.start : span.end]
+    return Stretch(window.pool(tokens), facts(text, reading.comment.author), window.tokens[tokens])
+
+
+def _outside(window: Window, spans: Iterable[Span]) -> NDArray[np.bool_]:
+    kept = np.ones(len(window.offsets), dtype=np.bool_)
+    for span in spans:
+        kept &= ~window.inside(span)
+    return kept
 
 
 def _pool(reading: Reading, span: Span) -> Array:

@@ -19,7 +19,7 @@ Array = NDArray[np.float32]
 PASSAGE_WORDS = 45
 # Beyond this an article is read no further: 1,500 passages are a short book.
 MOST_PASSAGES = 1500
-FEATURES = ("best", "top_three", "title", "sentence", "overlap", "short", "short_best", "both")
+FEATURES = ("best", "heading", "mean_sentence", "overlap", "short")
 # From so many content words on, a comment says enough for its likeness to count in full.
 ENOUGH_WORDS = 12
 # Words this short are mostly grammar.
@@ -74,10 +74,10 @@ class Passages:
 
 
 def split_passages(article: Article) -> list[tuple[str, Span | None]]:
-    """Title, description, then the text in groups of whole sentences."""
-    passages: list[tuple[str, Span | None]] = [
-        (part, None) for part in (article.title, article.description) if part.strip()
-    ]
+    """The heading, title and description also each by itself, then the text in groups of whole sentences."""
+    heading = [part for part in (article.title, article.description) if part.strip()]
+    parts = [". ".join(heading), *heading] if len(heading) > 1 else heading
+    passages: list[tuple[str, Span | None]] = [(part, None) for part in parts]
     start, words = None, 0
     for sentence in sentences(article.text):
         start = sentence.start if start is None else start
@@ -159,23 +159,19 @@ def compare(
     best = int(likeness.argmax())
     if parent is not None:
         likeness = np.append(likeness, np.float32(parent @ vector))
-    top = np.sort(likeness)[::-1][:3]
     by_sentence = (
-        float((np.stack(sentence_vectors) @ passages.vectors.T).max()) if sentence_vectors else 0.0
+        (np.stack(sentence_vectors) @ passages.vectors.T).max(axis=1)
+        if sentence_vectors
+        else np.zeros(1, dtype=np.float32)
     )
     words = [word for word in split_words(text)[0] if len(word) >= CONTENT_WORD]
-    overlap = _overlap(words, passages, best)
-    short = max(0.0, 1 - len(words) / ENOUGH_WORDS)
     features = np.array(
         [
-            top[0],
-            top.mean(),
+            likeness.max(),
             likeness[0],
-            by_sentence,
-            overlap,
-            short,
-            short * top[0],
-            top[0] * overlap,
+            by_sentence.mean(),
+            _overlap(words, passages, best),
+            max(0.0, 1 - len(words) / ENOUGH_WORDS),
         ],
         dtype=np.float32,
     )

@@ -1,5 +1,6 @@
 """Text: what training and serving do alike before the network sees a comment."""
 
+import html
 import math
 import re
 import unicodedata
@@ -15,20 +16,39 @@ _INVISIBLE = (
 INVISIBLE = re.compile(f"[{_INVISIBLE}]")
 # What cannot be seen does not end a word.
 WORD = re.compile(rf"[^\W_]+(?:['’{_INVISIBLE}]+[^\W_]+)*")
+# An address by its ending; one that is a word as well counts only with a path behind it.
 URL = re.compile(
-    r"https?://|www\.|\b[a-z0-9-]{2,}\s?(?:\.|\[?dot\]?)\s?(?:com|net|org|info|ru|xyz|shop|site|online|test|example|invalid)\b",
+    r"https?://|www\."
+    r"|\b[a-z0-9-]{2,}(?:\s?\.|\s\.\s|\s?[\[(]dot[\])]\s?|\sdot\s)(?:com|net|org|info|biz|ru|cn|uk|eu|io|cc|ai|gg|ly|xyz|vip|bet|"
+    r"icu|app|shop|store|site|website|online|club|click|claim|loan|test|example|invalid)\b"
+    r"|\b[a-z0-9-]{2,}\.(?:in|to|me|us|co|tv|top|fun|live|work|life|world|space|pro|win|bid|link)/\S",
     re.IGNORECASE,
 )
+# A whole address, to be left out where it is no word.
+LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 EMAIL = re.compile(r"\S+@\S+\.\w+|\b\w+\s?(?:\(at\)|\[at\])\s?\w+", re.IGNORECASE)
 PHONE = re.compile(r"\+?\d[\d\s().-]{7,}\d")
+# What looks like a telephone number and is none: an IP address, a decimal, a date, years, a book's number.
+NO_PHONE = re.compile(
+    r"(?:\d{1,3}\.){3}\d{1,3}|\d+\.\d+|\d{1,4}[-. ]+\d{1,2}[-. ]+\d{1,4}|[12]\d{3}\s*-\s*[12]\d{3}|97[89][\d -]{10,14}"
+)
 MESSENGER = re.compile(
-    r"what'?s\s?app|telegr\w+|t\.me|\bdm me\b|inbox me|text me|reach (?:him|her|me|out)|contact (?:him|her|me)|\bsignal\b.{0,12}\+",
+    r"what'?s\s?app|telegr(?:a|@|4)?m\b|t\.me|\bdm me\b|inbox me|text me|reach (?:him|her|me|out)|contact (?:him|her|me)|\bsignal\b.{0,12}\+",
     re.IGNORECASE,
 )
 MONEY = re.compile(
     r"[$€£₿]\s?\d|\d\s?(?:usd|usdt|btc|eth|dollars|%\s+(?:profit|return|off))", re.IGNORECASE
 )
 LOOKALIKE = re.compile("[\u0370-\u03ff\u0400-\u04ff]")
+# What stands for which Latin letter, in a word that has Latin letters too.
+LATIN = str.maketrans(
+    "авеѕіјкмнорстухһԁԛԝАВЕЅІЈКМНОРСТУХαβγεικνορτυχωΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
+    "abesijkmhopctyxhdqwABESIJKMHOPCTYXabyeikvoptuxwABEZHIKMNOPTYX",
+)
+# What a site's template left in the text.
+ENTITY = re.compile(r"&(?:#\d{1,6}|#x[0-9a-f]{1,5}|[a-z]{2,8}\d?);", re.IGNORECASE)
+# A digit in a box is the digit and these.
+KEYCAP = re.compile("[\ufe0e\ufe0f\u20e3]")
 LEET = re.compile(r"[a-z][0-9@$]+[a-z]", re.IGNORECASE)
 SPACED = re.compile(r"(?:\b\w[ .\-_*]){4,}\w\b")
 EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf]")
@@ -96,13 +116,15 @@ class Span:
 def normalise(text: str) -> str:
     """The text as the network reads it: as long as the original, code point for code point.
 
-    Invisible characters become spaces and compatibility forms of a single character (bold letters,
-    full width) their plain ones, so that offsets stay those of the stored text.
+    Invisible characters become spaces, compatibility forms of a single character (bold letters, full width) their plain
+    ones, look-alikes from other alphabets amid Latin letters the Latin ones, and an HTML entity its character with spaces
+    behind it, so that offsets stay those of the stored text.
     """
-    text = INVISIBLE.sub(" ", text)
+    text = ENTITY.sub(_entity, INVISIBLE.sub(" ", text))
     if text.isascii():
         return text
-    return "".join(_plain(letter) for letter in text)
+    plain = "".join(_plain(letter) for letter in KEYCAP.sub(" ", text))
+    return WORD.sub(_latin, plain) if LOOKALIKE.search(plain) else plain
 
 
 def sentences(text: str, language: str = "en") -> list[Span]:
@@ -134,7 +156,7 @@ def facts(text: str, author: Author = NOBODY) -> NDArray[np.float32]:
     counts = (
         len(URL.findall(text)),
         len(EMAIL.findall(text)),
-        len(PHONE.findall(text)),
+        len(_phones(text)),
         len(MESSENGER.findall(text)),
         len(MONEY.findall(text)),
         3 * sum(map(str.isupper, text)) / letters,
@@ -154,6 +176,22 @@ def facts(text: str, author: Author = NOBODY) -> NDArray[np.float32]:
         text.count("?") / 2,
     )
     return np.minimum(2.0, np.array(counts, dtype=np.float32))
+
+
+def _phones(text: str) -> list[str]:
+    found = PHONE.findall(KEYCAP.sub("", text))
+    return [number for number in found if not NO_PHONE.fullmatch(number.strip())]
+
+
+def _entity(found: re.Match[str]) -> str:
+    character = html.unescape(found[0])
+    return character.ljust(len(found[0])) if len(character) == 1 else found[0]
+
+
+def _latin(word: re.Match[str]) -> str:
+    letters = word[0]
+    mixed = LOOKALIKE.search(letters) and any(c.isascii() and c.isalpha() for c in letters)
+    return letters.translate(LATIN) if mixed else letters
 
 
 def _plain(letter: str) -> str:

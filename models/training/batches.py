@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Encoding
 from torch import Tensor
 
 from models.data.sets import Example
+from models.encoder import open_tokenizer
 from models.network import encoder_folder
 from models.text import facts, normalise
 
@@ -54,9 +55,7 @@ class Reader:
     """The tokenizer that serves, with texts cut to a length."""
 
     def __init__(self) -> None:
-        self._tokenizer = Tokenizer.from_file(str(encoder_folder() / "tokenizer.json"))
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
+        self._tokenizer = open_tokenizer(encoder_folder() / "tokenizer.json")
 
     def lengths(self, texts: Sequence[str], most: int) -> list[int]:
         """Tokens of each text, at most `most`."""

@@ -1,7 +1,9 @@
 """Export: a run folder into a version of weights that can be served.
 
     python -m models.training.export --run runs/tuned --data ../shared/data
+    python -m models.training.export --run runs/again --again postbag-en-2026.12.1 --version postbag-en-2026.12.2
 
+The second takes the network of a shipped version as it is, and fits everything else anew.
 The encoder goes to 8 bits; then everything that is still open is fitted through the code that serves, on the
 TUNE part, which the network did not learn from: calibration, abstain bands, relevance, and the thresholds that
 send the configured share of ordinary comments to the queue.
@@ -30,7 +32,7 @@ from models.data import sets
 from models.data.augment import salad
 from models.data.forms import Forms
 from models.data.sets import Example, Part, part_of
-from models.encoder import open_encoder
+from models.encoder import open_encoder, open_tokenizer
 from models.inference import Article, Classifier, Comment, Passages
 from models.labels import HEADS, SPAM_HEADS, TOXICITY_HEADS
 from models.network import (
@@ -43,8 +45,10 @@ from models.network import (
 from models.registry import FOLDER, open_weights, write_manifest
 from models.training import finetune
 from models.training.batches import Reader
+from models.training.lexicon import fit_lexicon
 from models.training.pairs import fit_relevance
-from models.training.readouts import fit_kinds, fit_likeness, stack_insight, texts_to_read
+from models.training.plan import Tuning, make_plan
+from models.training.readouts import fit_kinds, fit_likeness, texts_to_read
 from models.training.train import RUN
 
 Array = NDArray[np.float32]
@@ -105,7 +109,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--run", type=Path, default=Path("runs/tuned"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--into", type=Path, default=FOLDER)
+    parser.add_argument("--again", help="the version whose network is taken")
+    parser.add_argument("--version", help="what becomes of it is called")
     asked = parser.parse_args(arguments)
+    if asked.again:
+        reopen(asked.into / asked.again, asked.run, version_name=asked.version)
     run = json.loads((asked.run / RUN).read_text())
     examples = tuning_rows(asked.data / "train", run)
     network = finetune.load(asked.run)
@@ -116,7 +124,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     released = open_encoder(asked.run / "released.xml", tokenizer, threads=None)
     rated = [e for e in examples if e.source == "insight_rubric"]
     learned = asked.data / "train"
-    stack_insight(network, encoder, rated)
     fit_kinds(network, encoder, learned, seed=run["seed"], fold=run["fold"])
     likeness = fit_likeness(encoder, released, texts_to_read(learned, run["fold"]))
     weights, offsets = fit_relevance(encoder, likeness, rated, seed=run["seed"])
@@ -126,6 +133,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "likeness.offsets": likeness.offsets,
         "relevance.weights": weights,
         "relevance.offsets": offsets,
+    }
+    lexicon = fit_lexicon(
+        rows_learned(learned, run), open_tokenizer(tokenizer), run["tuning"]["row_weights"]
+    )
+    fitted_tensors |= {
+        "lexicon.weights": lexicon.weights.astype(np.float16),
+        "lexicon.rarity": lexicon.rarity,
     }
     tensors = {**network.tensors(), **{k: torch.from_numpy(v) for k, v in fitted_tensors.items()}}
     save_file(tensors, asked.run / "heads.safetensors")
@@ -148,6 +162,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     assemble(asked.run, folder, run, calibration=calibration, fitted=fitted)
     print(folder, json.dumps(fitted, indent=1))
+
+
+def reopen(version: Path, run: Path, *, version_name: str) -> None:
+    """A run folder with the network of a shipped version and its recipe, under another name."""
+    manifest = open_weights(version, needed={finetune.REFERENCE, finetune.LOSSES}).manifest
+    run.mkdir(parents=True, exist_ok=True)
+    shutil.copy(version / finetune.REFERENCE, run / finetune.TENSORS)
+    shutil.copy(version / finetune.LOSSES, run / finetune.LOSSES)
+    recipe = {**manifest["recipe"], "version": version_name, "network_of": version.name}
+    (run / RUN).write_text(json.dumps(recipe, indent=1) + "\n")
+
+
+def rows_learned(folder: Path, run: dict[str, Any]) -> list[Example]:
+    """What the network learned its labels from, a rare label's rows as often as it saw them."""
+    plan = make_plan(folder, Tuning(**run["tuning"]), seed=run["seed"], fold=run["fold"])
+    return [example for rows in plan.labelled.values() for example in rows] + plan.rated
 
 
 def tuning_rows(folder: Path, run: dict[str, Any]) -> list[Example]:

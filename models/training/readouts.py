@@ -45,19 +45,6 @@ ORDINARY = {
 FORMS = 1200
 SHORTEST_SALAD = 6
 KIND_STRENGTH = 0.02
-# Found by cross-validation over the debates of the TUNE part.
-STRENGTH = 0.01
-STACKED = (
-    "insight",
-    "insight_1",
-    "insight_2",
-    "insight_4",
-    "reasons",
-    "evidence",
-    "novelty",
-    "experience",
-    "convincing",
-)
 
 
 def fit_likeness(tuned: Encoder, released: Encoder, texts: Sequence[str]) -> Likeness:
@@ -86,28 +73,6 @@ def texts_to_read(folder: Path, fold: int) -> list[str]:
             if name == "insight_rubric":
                 found |= {example.text[s.start : s.end] for s in sentences(example.text)[:2]}
     return sorted(text for text in found if text.strip())
-
-
-def stack_insight(network: Network, encoder: Encoder, rated: list[Example]) -> None:
-    """Let the insight head also say what its neighbours say: one head made of several, on rows none learned from."""
-    known = [e for e in rated if "insight" in e.labels]
-    truth = [round(e.labels["insight"]) for e in known]
-    if len(set(truth)) < 2:
-        return
-    pooled = torch.from_numpy(
-        np.stack([e.pooled for e in encoder.encode([normalise(e.text) for e in known])])
-    )
-    counted = torch.from_numpy(np.stack([facts(e.text) for e in known]))
-    rows = [network.labels.index(label) for label in STACKED]
-    with torch.no_grad():
-        logits = network.logits(pooled, counted)[:, rows]
-        mean, deviation = logits.mean(0), logits.std(0) + 1e-6
-        fitted = LogisticRegression(C=STRENGTH).fit(((logits - mean) / deviation).numpy(), truth)
-        shares = torch.from_numpy(fitted.coef_[0]).float() / deviation
-        heads = network.heads
-        offset = float(fitted.intercept_[0]) + float(shares @ (heads.bias[rows] - mean))
-        heads.weight[rows[0]] = shares @ heads.weight[rows]
-        heads.bias[rows[0]] = offset
 
 
 def fit_kinds(network: Network, encoder: Encoder, folder: Path, *, seed: int, fold: int) -> None:

@@ -106,9 +106,9 @@ def test_abuse_behind_five_thousand_harmless_words_is_found(score: Score) -> Non
     assert len(wall.split()) > 5000
     calm, hidden = score(wall), score(wall + ABUSE)
     assert calm.scores["toxicity"] < 0.05
-    assert hidden.scores["toxicity"] > 0.4
-    short = score(FILLER * 40 + ABUSE)
-    assert short.scores["toxicity"] > 0.7
+    assert hidden.scores["toxicity"] > 0.8
+    assert score(wall + "You are an idiot.").scores["insult"] > 0.7
+    assert score(FILLER * 40 + ABUSE).scores["toxicity"] > 0.8
 
 
 def test_what_is_too_long_to_be_read_says_so(score: Score) -> None:
@@ -125,6 +125,25 @@ def test_company_changes_nothing(classifier: Classifier) -> None:
     for one, other in zip(together, alone, strict=True):
         for label in one.scores:
             assert one.scores[label] == pytest.approx(other.scores[label], abs=0.02)
+
+
+@pytest.mark.parametrize("words", [2, 8, 14, 18, 22, 26, 40, 60, 90, 150, 230])
+def test_a_text_is_read_alike_however_far_it_is_padded(classifier: Classifier, words: int) -> None:
+    # Lengths are rounded up: one that a kernel gets wrong would change what comes alone.
+    text = " ".join((HONEST * 5).split()[:words])
+    longer = [" ".join((FILLER * 20).split()[: words + more]) for more in (8, 20, 60)]
+    comments = [Comment(text=each) for each in (text, *longer)]
+    alone = classifier.logits(comments[:1])[0]
+    for companion in comments[1:]:
+        assert classifier.logits([comments[0], companion])[0] == pytest.approx(alone, abs=0.25)
+
+
+def test_a_scrap_beside_abuse_does_not_speak_for_it(score: Score) -> None:
+    kind = "However, the mayor may. Thank you for counting, and for the tables in the annex!"
+    calm, mixed = score(kind), score(f"{FILLER * 3}{ABUSE} {kind}")
+    assert calm.scores["toxicity"] < 0.1
+    [shown, *_] = mixed.evidence["toxicity"]
+    assert (shown.start, shown.end) == (len(FILLER * 3), len(FILLER * 3) + len(ABUSE))
 
 
 def test_the_quote_and_the_evidence_are_words_of_the_comment(score: Score) -> None:

@@ -29,6 +29,21 @@ def test_bold_and_wide_letters_are_read_as_plain_ones() -> None:
     assert normalise("𝐁𝐮𝐲 ｎｏｗ") == "Buy now"
 
 
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("buy сrурtо now", "buy crypto now"),  # Cyrillic letters in a Latin word
+        ("Αmazοn", "Amazon"),  # Greek ones
+        ("Москва, мир", "Москва, мир"),  # words of their own alphabet
+        ("call 5️⃣5️⃣", "call 5  5  "),  # digits in boxes
+    ],
+)
+def test_letters_and_digits_in_disguise_are_read_as_what_they_stand_for(
+    text: str, read: str
+) -> None:
+    assert normalise(text) == read
+
+
 def test_sentences_are_stretches_of_the_text_and_lose_no_word() -> None:
     text = "  I agree.  Dr. Smith said 3.5 % is enough!\n\nIs it? “Yes.” 😀 Well…  "
     spans = sentences(text)
@@ -48,7 +63,12 @@ def test_a_span_counts_code_points_and_not_bytes_or_utf16() -> None:
     [
         ("urls", "see www.deal.example"),
         ("emails", "write to fix@desk.example"),
+        ("urls", "wallets.example/a and best-loans.vip"),
+        ("urls", "loans [dot] com"),
+        ("urls", "earn.fun/now"),
         ("phones", "call +44 1632 960 411"),
+        ("phones", "5️⃣5️⃣5️⃣0️⃣1️⃣0️⃣7️⃣7️⃣8️⃣8️⃣"),
+        ("messengers", "on telegram @agent"),
         ("messengers", "WhatsApp me"),
         ("money", "earned $4,200"),
         ("invisible", "ca\u200bsino"),
@@ -84,3 +104,19 @@ def test_facts_are_bounded() -> None:
     )
     assert many.shape == (len(FACTS),)
     assert float(np.max(many)) <= 2.0
+
+
+@pytest.mark.parametrize(
+    ("fact", "text"),
+    [
+        ("urls", "Ask your instructor. Test it yourself."),
+        ("urls", "It was great.In fact I went twice."),
+        ("phones", "She was mayor from 1939 -1945, and again 2001-2009."),
+        ("phones", "signed 4-19-2009 by 192.168.100.12"),
+        ("phones", "p = 0.918102328802701"),
+        ("phones", "ISBN 978-3-16-148410-0"),
+        ("messengers", "I read it in the Telegraph, and in the telegrams."),
+    ],
+)
+def test_what_only_looks_like_bait_is_none(fact: str, text: str) -> None:
+    assert facts(text)[FACTS.index(fact)] == 0

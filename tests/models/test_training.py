@@ -285,6 +285,7 @@ def test_training_and_serving_pool_alike(classifier: Classifier) -> None:
     chance = np.random.default_rng(3)
     vectors = chance.normal(size=(7, 384)).astype(np.float32)
     kept = np.array([True, False, True, True, False, False, True])
-    window = Window(offsets=np.zeros((7, 2), dtype=np.int64), vectors=vectors)
+    nothing = np.zeros(7, dtype=np.int64)
+    window = Window(tokens=nothing, offsets=np.zeros((7, 2), dtype=np.int64), vectors=vectors)
     trained = pool(torch.from_numpy(vectors)[None], torch.from_numpy(kept)[None])[0]
     np.testing.assert_allclose(window.pool(kept), trained.numpy(), atol=1e-6)
