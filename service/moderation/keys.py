@@ -234,6 +234,11 @@ def revoke(session: Session, site: Site, prefix: str, *, now: datetime) -> int:
     return len(ended)
 
 
+def is_any_alive(session: Session, *, now: datetime) -> bool:
+    """Whether any site's backend has a key that opens something; a test key is none's."""
+    return session.scalar(select(Key.id).where(~Key.test, _is_alive(now)).limit(1)) is not None
+
+
 def is_alive(key: Key, *, now: datetime) -> bool:
     """Whether a key opens anything."""
     return key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
