@@ -47,6 +47,8 @@ class ErasureList:
         wanted = {_line(row): _at(row) for row in rows}
         if not wanted.keys() - self._known:
             return 0
+        # With a server's database, and a secret in the config file, nothing else may have made it.
+        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         opened = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(opened, "r+b") as listed:
             # Several workers may share the file: none cuts or repeats what another writes.

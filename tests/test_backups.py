@@ -107,9 +107,10 @@ def test_who_was_erased_after_a_backup_is_erased_after_its_restore(
 
 
 def test_the_list_of_erasures_grows_by_what_is_new_and_survives_a_cut(tmp_path: Path) -> None:
-    file = tmp_path / "erasures.jsonl"
+    file = tmp_path / "not there yet" / "erasures.jsonl"
     rows = [{"site": "post", "comment_id": f"c-{n}", "at": NOW.isoformat()} for n in range(3)]
     assert ErasureList(file).add(rows[:2]) == 2
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     with file.open("a") as cut:
         cut.write('{"site": "po')
