@@ -15,14 +15,14 @@ from sqlalchemy import false, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from service.moderation import backlog, sites, workers
+from service.moderation import backlog, keys, people, sites, workers
 from service.moderation.backlog import Backlog
 from service.scoring import BatchScorer
 from service.settings import Settings
 from service.storage import db, migrations
 from service.storage.db import Database, open_database
 from service.storage.migrations import Standing
-from service.storage.tables import Event, Key, Membership
+from service.storage.tables import Event, Key
 
 MEGABYTE = 1 << 20
 LEAST_FREE = 512 * MEGABYTE
@@ -114,7 +114,7 @@ def _weights(settings: Settings) -> Finding:
 
 
 def _port(settings: Settings) -> Finding:
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((settings.host, settings.port))
@@ -209,7 +209,7 @@ def examine_database(settings: Settings, database: Database, *, now: datetime) -
     if standing is Standing.CURRENT:
         yield _writable(database)
         yield from _log(settings)
-        yield from database.read(lambda s: _rows(s, now=now))
+        yield from database.read(lambda s: _rows(s, settings, now=now))
         yield from database.read(lambda s: _work(s, settings, now=now))
 
 
@@ -240,7 +240,7 @@ def _log(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _rows(session: Session, *, now: datetime) -> list[Finding]:
+def _rows(session: Session, settings: Settings, *, now: datetime) -> list[Finding]:
     newest = session.scalar(select(Event.at).order_by(Event.id.desc()).limit(1))
     return [
         Finding(
@@ -255,14 +255,13 @@ def _rows(session: Session, *, now: datetime) -> list[Finding]:
         ),
         Finding(
             what="a backend has a key",
-            well=session.scalar(select(Key.id).where(Key.revoked_at.is_(None)).limit(1))
-            is not None,
+            well=keys.is_any_alive(session, now=now),
             mend="run `postbag key add SITE`",
         ),
         Finding(
             what="a person can sign in",
-            well=session.scalar(select(Membership.id).limit(1)) is not None,
-            mend="run `postbag person add EMAIL --site SITE --role moderator`",
+            well=people.can_anybody_sign_in(session, by_provider=settings.oidc is not None),
+            mend="run `postbag person add EMAIL --site SITE --role moderator`, or `person activate EMAIL`",
         ),
     ]
 

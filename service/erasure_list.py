@@ -1,10 +1,12 @@
 """The list of erasures: a file beside the database that outlives it, so that a restore erases again."""
 
+import fcntl
 import json
 import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 from service.errors import MisconfiguredError
 
@@ -32,6 +34,8 @@ class ErasureList:
         rows = read(file) if file.exists() else []
         self._known = {_line(row) for row in rows}
         self._latest = max((_at(row) for row in rows), default=None)
+        # So many bytes of the file are in what is known; the first addition reads it all again.
+        self._end = 0
 
     @property
     def since(self) -> datetime | None:
@@ -40,23 +44,36 @@ class ErasureList:
 
     def add(self, rows: Iterable[Row]) -> int:
         """Add the rows that are not in the list, on disk when this returns; returns how many."""
-        new = {_line(row): _at(row) for row in rows}
-        new = {line: at for line, at in new.items() if line not in self._known}
-        if not new:
+        wanted = {_line(row): _at(row) for row in rows}
+        if not wanted.keys() - self._known:
             return 0
-        _end_cut_line(self._file)
-        appended = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(appended, "w", encoding="utf-8") as listed:
-            listed.write("".join(f"{line}\n" for line in new))
+        # With a server's database, and a secret in the config file, nothing else may have made it.
+        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        opened = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(opened, "r+b") as listed:
+            # Several workers may share the file: none cuts or repeats what another writes.
+            fcntl.flock(listed, fcntl.LOCK_EX)
+            self._catch_up(listed)
+            new = wanted.keys() - self._known
+            listed.write("".join(f"{line}\n" for line in wanted if line in new).encode())
             listed.flush()
             os.fsync(listed.fileno())
-        self._known |= set(new)
-        self._latest = max([*new.values(), *([self._latest] if self._latest else [])])
+            self._end = listed.seek(0, os.SEEK_END)
+        self._known |= new
+        self._latest = max([*wanted.values(), *([self._latest] if self._latest else [])])
         return len(new)
 
     def list_beyond(self, recorded: Iterable[Row]) -> list[Row]:
         """What this list knows beyond a database's own record."""
         return beyond(map(json.loads, sorted(self._known)), recorded)
+
+    def _catch_up(self, listed: BinaryIO) -> None:
+        """Read what others have added, and take off a line that was cut in the middle, so that the next stands by itself."""
+        listed.seek(self._end)
+        whole, end, _cut = listed.read().rpartition(b"\n")
+        self._known |= set(whole.decode().splitlines())
+        self._end = listed.truncate(self._end + len(whole + end))
+        listed.seek(self._end)
 
 
 def beyond(rows: Iterable[Row], recorded: Iterable[Row]) -> list[Row]:
@@ -79,13 +96,6 @@ def _parse(line: str, file: Path, number: int) -> dict[str, object]:
             f"{file}, line {number}: this is no row of a list of erasures."
         ) from error
     return dict(row)
-
-
-def _end_cut_line(file: Path) -> None:
-    """Take off a line that was cut in the middle, so that the next one stands by itself."""
-    content = file.read_bytes() if file.exists() else b""
-    if content and not content.endswith(b"\n"):
-        os.truncate(file, content.rfind(b"\n") + 1)
 
 
 def _what(row: Row) -> tuple[object, ...]:

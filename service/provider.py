@@ -166,8 +166,8 @@ class Provider:
     def _ask(
         self, method: str, url: str, *, headers: dict[str, str] | None = None, body: bytes = b""
     ) -> dict[str, Any]:
-        """An object of JSON. The issuer's own host may be a private one; any other must be public, and https."""
-        own = urlsplit(url).netloc == urlsplit(self.settings.issuer).netloc
+        """An object of JSON. The issuer's own host may be a private one, under its own scheme; any other must be public, and https."""
+        own = urlsplit(url)[:2] == urlsplit(self.settings.issuer)[:2]
         try:
             answer = ask(
                 method,

@@ -134,11 +134,12 @@ def work_once(process: Process) -> bool:
 
 
 def prune_once(process: Process) -> bool:
-    """Erase one batch of what sites keep no longer; True if there was any."""
+    """Erase one batch of what is kept no longer, by sites or by anybody; True if there may be more."""
     now = utc_now()
     batch = process.database.read(lambda s: pruning.find(s, now=now))
     if batch is None:
-        process.database.write(lambda s: rates.sweep(s, now=now))
+        if process.database.write(lambda s: rates.sweep(s, now=now)):
+            return True
         # What was erased while somebody read an older picture may still be in the log.
         process.database.empty_log()
         return False

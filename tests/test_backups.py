@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -106,9 +107,10 @@ def test_who_was_erased_after_a_backup_is_erased_after_its_restore(
 
 
 def test_the_list_of_erasures_grows_by_what_is_new_and_survives_a_cut(tmp_path: Path) -> None:
-    file = tmp_path / "erasures.jsonl"
+    file = tmp_path / "not there yet" / "erasures.jsonl"
     rows = [{"site": "post", "comment_id": f"c-{n}", "at": NOW.isoformat()} for n in range(3)]
     assert ErasureList(file).add(rows[:2]) == 2
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     with file.open("a") as cut:
         cut.write('{"site": "po')
@@ -121,6 +123,20 @@ def test_the_list_of_erasures_grows_by_what_is_new_and_survives_a_cut(tmp_path: 
     file.write_text("nonsense\n")
     with pytest.raises(MisconfiguredError, match="line 1"):
         ErasureList(file)
+
+
+def test_workers_that_share_the_list_neither_repeat_nor_cut_what_another_writes(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "erasures.jsonl"
+    rows = [{"site": "post", "comment_id": f"c-{n}", "at": NOW.isoformat()} for n in range(200)]
+    lists = [ErasureList(file) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        adding = [pool.submit(lists[n % 4].add, rows[: n + 1]) for n in range(200)]
+        added = sum(each.result() for each in adding)
+    assert added == len(rows)
+    listed = [str(row["comment_id"]) for row in erasure_list.read(file)]
+    assert sorted(listed) == sorted(f"c-{n}" for n in range(200))
 
 
 def test_a_database_that_was_put_back_by_other_means_is_erased_when_a_worker_starts(

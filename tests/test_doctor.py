@@ -15,13 +15,13 @@ from starlette.testclient import TestClient
 
 from service import doctor
 from service.doctor import Finding
-from service.moderation import delivery_log, webhooks, workers
+from service.moderation import delivery_log, keys, sites, webhooks, workers
 from service.moderation.webhooks import Wanted
 from service.process import utc_now
-from service.settings import Settings
+from service.settings import Oidc, Settings
 from service.storage import db
 from service.storage.db import Database, open_database
-from service.storage.tables import Comment, Event, EventKind, State
+from service.storage.tables import Comment, Event, EventKind, Key, Person, Scope, State
 from service.storage.webhook_tables import Delivery, Webhook
 from tests.conftest import House, post_comment
 from tests.keyword_scorer import KeywordScorer
@@ -90,6 +90,37 @@ def test_files_that_others_may_read_are_named(settings: Settings, tmp_path: Path
     found = wrong(settings, config=config)
     for file in (config, secret):
         assert found[f"{file} is readable by its owner alone"] == f"run `chmod 600 {file}`"
+
+
+def test_a_port_of_ipv6_is_looked_at_too(settings: Settings) -> None:
+    settings = replace(settings, host="::1")
+    assert finding(settings, f"{settings.port} is free").well
+    with socket.create_server(("::1", settings.port), family=socket.AF_INET6) as other:
+        threading.Thread(target=lambda: other.accept()[0].close()).start()
+        assert not finding(settings, f"{settings.port} is free").well
+
+
+def test_keys_and_people_that_open_nothing_are_none(
+    settings: Settings, database: Database, house: House
+) -> None:
+    assert finding(settings, "a backend has a key").well
+    database.write(lambda s: s.execute(sa.update(Key).values(expires_at=utc_now())))
+    scopes = frozenset({Scope.INGEST})
+    database.write(
+        lambda s: keys.create(
+            s, sites.get(s, house.slug), name="ci", scopes=scopes, test=True, now=utc_now()
+        )
+    )
+    assert "key add" in finding(settings, "a backend has a key").mend
+    assert not finding(settings, "a backend has a key").well
+    database.write(lambda s: s.execute(sa.update(Person).values(password=None)))
+    assert not finding(settings, "a person can sign in").well
+    provider = Oidc(
+        issuer="https://id.example", client_id="p", client_secret="s", name="n", welcome=None
+    )
+    assert finding(replace(settings, oidc=provider), "a person can sign in").well
+    database.write(lambda s: s.execute(sa.update(Person).values(disabled_at=utc_now())))
+    assert not finding(replace(settings, oidc=provider), "a person can sign in").well
 
 
 def test_a_port_that_somebody_else_has_is_named(settings: Settings) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from service.errors import MisconfiguredError
 from service.settings import PREFIX, SETTINGS, parse_config, read_settings
+from tests.conftest import database_url_of, on_server
 
 ROOT = Path(__file__).parents[1]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -73,6 +74,20 @@ def test_four_questions_make_an_installation_that_the_next_commands_find(
     assert "is there already" in again.stderr
 
 
+def test_on_a_servers_database_there_is_a_folder_too(
+    run: Run, tmp_path: Path, postgresql_server: str
+) -> None:
+    """The list of erasures is kept there, and must outlive the database."""
+    name = f"postbag_init_{os.getpid()}"
+    on_server(postgresql_server, f'CREATE DATABASE "{name}"')
+    try:
+        done = run("init", *flags(database=database_url_of(postgresql_server, name)))
+        assert done.returncode == 0, done.stderr
+        assert stat.S_IMODE((tmp_path / ".postbag").stat().st_mode) == 0o700
+    finally:
+        on_server(postgresql_server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
 def test_the_config_explains_every_setting_and_reads_as_it_was_written(
     run: Run, tmp_path: Path
 ) -> None:
@@ -99,7 +114,7 @@ def test_the_config_explains_every_setting_and_reads_as_it_was_written(
         ({"site": "Not a slug"}, "a site's slug"),
         ({"site_name": " "}, "a site's name"),
         ({"email": "nobody"}, "an e-mail address"),
-        ({"password": "short"}, "a password has at least"),
+        ({"password": "short"}, "a password has 10 to"),
         ({"database": "mysql://me@db/x"}, "POSTBAG_DATABASE_URL must begin"),
         ({"database": "postgresql://me:p w@db/x"}, "without quotes, spaces"),
         ({"database": "postgresql://me@127.0.0.1:1/none"}, "does not answer"),

@@ -49,7 +49,7 @@ class ExportQuery(AuthorQuery):
 
 
 class RevisionReply(BaseModel):
-    """A comment's words, and the name over them, at one time."""
+    """A comment's words, and the name over them, at one time; whether a field that people do not see was filled in."""
 
     revision: int
     body: str
@@ -57,6 +57,7 @@ class RevisionReply(BaseModel):
     author_url: str | None
     author_email_domain: str | None
     language: str | None
+    honeypot: bool
     at: AwareDatetime
 
 
@@ -220,6 +221,7 @@ def _kept_reply(kept: Kept) -> KeptReply:
                 author_url=each.author_url,
                 author_email_domain=each.author_email_domain,
                 language=each.language,
+                honeypot=each.honeypot,
                 at=each.created_at,
             )
             for each in kept.revisions

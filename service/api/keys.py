@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy.orm import Session
 
 from service.api.endpoint import Call, Nothing, Reply, answers
-from service.api.schemas import Payload
+from service.api.schemas import Moment, Payload
 from service.moderation import keys
 from service.moderation.keys import Issued
 from service.storage.tables import Key, Scope, Site
@@ -20,7 +20,7 @@ class KeyBody(Payload):
 
     name: Annotated[str, Field(min_length=1, max_length=keys.LONGEST_NAME, pattern=r"\S")]
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))]
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
     test: bool = False
 
 

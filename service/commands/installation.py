@@ -89,6 +89,7 @@ def init(
     _write(config, chosen)
     try:
         settings = read_settings(parse_config(config))
+        _make_folder(settings.data_dir)
         _furnish(settings, site=site, site_name=site_name, email=email, password=password)
     except BaseException:
         config.unlink()
@@ -124,6 +125,14 @@ def _kept_or_new(data_dir: Path) -> str:
     """The secret of an installation whose data are there already; it hashes their authors."""
     kept = data_dir / "secret"
     return kept.read_text().strip() if kept.exists() else secrets.token_hex(32)
+
+
+def _make_folder(data_dir: Path) -> None:
+    """What the database does not hold is kept there, wherever that is: the list of erasures, backups."""
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise MisconfiguredError(f"{data_dir} cannot be made: {error.strerror}.") from error
 
 
 def _write(config: Path, chosen: dict[str, str]) -> None:

@@ -23,7 +23,7 @@ class Waiting:
 
 @dataclass(frozen=True, kw_only=True)
 class Backlog:
-    """Everything that waits in the database, of all sites together."""
+    """Everything that waits in the database, of all sites together; what test keys did is nobody's work."""
 
     received: Waiting
     held: Waiting
@@ -46,8 +46,8 @@ def count(session: Session, *, now: datetime) -> Backlog:
     return Backlog(
         received=_waiting(session, State.RECEIVED),
         held=_waiting(session, State.HELD),
-        unscored=_count(session, Comment.score_after.is_not(None)),
-        stale_leases=_count(session, Comment.score_after.is_not(None) & stale),
+        unscored=_count(session, _of_sites(), Comment.score_after.is_not(None)),
+        stale_leases=_count(session, _of_sites(), Comment.score_after.is_not(None), stale),
         pending_deliveries=deliveries,
         oldest_delivery_at=oldest,
         parked_deliveries=_count(session, _of_webhooks(), Delivery.state == DeliveryState.PARKED),
@@ -69,13 +69,16 @@ def is_live(session: Session, *, now: datetime) -> bool:
 
 
 def _waiting(session: Session, state: State) -> Waiting:
-    # Site by site, as the index of the queue has them.
-    of_sites = Comment.site_id.in_(select(Site.id))
     found = select(func.count(), func.min(Comment.created_at)).where(
-        of_sites, Comment.state == state
+        _of_sites(), Comment.state == state
     )
     number, oldest = session.execute(found).one()
     return Waiting(count=number, oldest_at=oldest)
+
+
+def _of_sites() -> ColumnElement[bool]:
+    # Site by site, as the index of the queue has them.
+    return Comment.site_id.in_(select(Site.id).where(Site.sandbox_of.is_(None)))
 
 
 def _of_webhooks() -> ColumnElement[bool]:

@@ -194,7 +194,7 @@ def _empty(session: Session, comment_ids: Sequence[int]) -> None:
         delete(Score).where(Score.comment_revision_id.in_(revisions)),
         update(CommentRevision)
         .where(CommentRevision.comment_id.in_(comment_ids))
-        .values(**no_words, language=None, fingerprint=""),
+        .values(**no_words, language=None, honeypot=False, fingerprint=""),
         delete(Flag).where(Flag.comment_id.in_(comment_ids)),
         delete(Note).where(Note.decision_id.in_(decided)),
         update(Pick).where(Pick.comment_id.in_(comment_ids)).values(**no_quote),

@@ -35,6 +35,8 @@ REJECTED: dict[str, Labels] = {
     Reason.INCOHERENT: {"incoherent": 1.0},
 }
 PICKED: Labels = {"insight": 1.0, "relevance": 1.0}
+# Where a comment's words may still be learnt from.
+STANDING = (State.APPROVED, State.REJECTED, State.HELD)
 AT_ONCE = 500
 
 Parent, ParentRevision = aliased(Comment), aliased(CommentRevision)
@@ -68,7 +70,7 @@ def _next_ids(
     picked = select(Pick.id).where(Pick.comment_id == Comment.id, _is_pick_of_present_words())
     found = select(Comment.id).where(
         Comment.id > after,
-        Comment.state.in_((State.APPROVED, State.REJECTED, State.HELD)),
+        Comment.state.in_(STANDING),
         # What test keys did says nothing of readers.
         Comment.site_id.in_(select(Site.id).where(Site.sandbox_of.is_(None))),
         or_(decided.exists(), picked.exists()),
@@ -159,7 +161,7 @@ def _described(session: Session, comment_ids: list[int]) -> Iterator[tuple[int, 
             (ArticleRevision.article_id == Article.id)
             & (ArticleRevision.number == Article.revision),
         )
-        .outerjoin(Parent, Parent.id == Comment.parent_id)
+        .outerjoin(Parent, (Parent.id == Comment.parent_id) & Parent.state.in_(STANDING))
         .outerjoin(
             ParentRevision,
             (ParentRevision.comment_id == Parent.id) & (ParentRevision.number == Parent.revision),
@@ -177,6 +179,6 @@ def _described(session: Session, comment_ids: list[int]) -> Iterator[tuple[int, 
                 "language": language,
                 "article_id": article_id,
                 "article_title": title,
-                "parent_text": parent or None,
+                "parent_text": parent,
             },
         )

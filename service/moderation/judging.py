@@ -259,7 +259,8 @@ def _rule(
         .returning(Verdict.id)
     )
     comment.verdict_id = verdict_id
-    db.once_committed(session, partial(_count, ruling))
+    if not sandbox.is_one(session, comment.site_id):
+        db.once_committed(session, partial(_count, ruling))
     flagged = reading.count_flags(session, [comment.id])[comment.id]
     comment.priority = round(ruling.priority + policy.urgency(flagged), 4)
     because = ruling.reasons[0].code.value if ruling.reasons else None

@@ -202,11 +202,18 @@ def must_not_exceed(
 
 
 def end(session: Session, key: Key, *, now: datetime) -> None:
-    """End a key at once; raises Conflict for the last one with `admin`: no call could make another."""
+    """End a key at once; raises Conflict for the last one with `admin`: no call could make another.
+
+    One that was rotated is on its way out, and does not count as another.
+    """
     if Scope.ADMIN in key.scopes and not key.test and is_alive(key, now=now):
         others = session.scalars(
             select(Key).where(
-                Key.site_id == key.site_id, Key.id != key.id, ~Key.test, _is_alive(now)
+                Key.site_id == key.site_id,
+                Key.id != key.id,
+                Key.successor_id.is_(None),
+                ~Key.test,
+                _is_alive(now),
             )
         )
         if not any(Scope.ADMIN in other.scopes for other in others):
@@ -225,6 +232,11 @@ def revoke(session: Session, site: Site, prefix: str, *, now: datetime) -> int:
     if not ended:
         raise NotFound(f"no key of {site.slug} begins with {prefix!r}")
     return len(ended)
+
+
+def is_any_alive(session: Session, *, now: datetime) -> bool:
+    """Whether any site's backend has a key that opens something; a test key is none's."""
+    return session.scalar(select(Key.id).where(~Key.test, _is_alive(now)).limit(1)) is not None
 
 
 def is_alive(key: Key, *, now: datetime) -> bool:

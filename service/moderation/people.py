@@ -9,7 +9,7 @@ from datetime import datetime
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.errors import Conflict, Forbidden, Invalid, NotFound
@@ -232,6 +232,15 @@ def verify(session: Session, email: str, password: str) -> int | None:
     kept = person.password if person and person.disabled_at is None else None
     right = _matches(kept or NOBODYS_PASSWORD, password)
     return person.id if person and kept and right else None
+
+
+def can_anybody_sign_in(session: Session, *, by_provider: bool) -> bool:
+    """Whether somebody with a role gets in, with a password, or without one where there is a provider."""
+    known = select(Membership.id).join(Person, Person.id == Membership.person_id)
+    able = known.where(
+        Person.disabled_at.is_(None), or_(literal(by_provider), Person.password.is_not(None))
+    )
+    return session.scalar(able.limit(1)) is not None
 
 
 def hashed_email(email: str, *, secret: str) -> str:

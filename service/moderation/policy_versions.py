@@ -94,7 +94,7 @@ def next_page(
             changes=tuple(_changes(before, body)),
         )
         for (row, person, key), body, before in zip(
-            rows, bodies, [*bodies[1:], policy.from_body(0, {})], strict=True
+            rows, bodies, [*bodies, policy.from_body(0, {})][1:], strict=True
         )
     ][:limit]
     return editions, str(editions[-1].policy.version) if len(rows) > limit else None

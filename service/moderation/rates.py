@@ -45,14 +45,16 @@ def note(session: Session, comment: Comment, *, address: str, now: datetime) -> 
         )
 
 
-def sweep(session: Session, *, now: datetime) -> None:
-    """Drop some of the rows that no window reaches any more: more than a comment brings."""
+def sweep(session: Session, *, now: datetime) -> bool:
+    """Drop some of the rows that no window reaches any more: more than a comment brings. True if there may be more."""
     old = select(Arrival.comment_id).where(Arrival.at < now - KEPT).limit(SWEPT)
-    session.execute(
+    swept = session.scalars(
         delete(Arrival)
         .where(Arrival.comment_id.in_(old.scalar_subquery()))
+        .returning(Arrival.comment_id)
         .execution_options(synchronize_session=False)
-    )
+    ).all()
+    return len(swept) == SWEPT
 
 
 def are_exceeded(session: Session, comment: Comment, in_force: Policy) -> bool:

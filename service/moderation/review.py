@@ -146,7 +146,7 @@ def decide(
 def undo(
     session: Session, site_id: int, public_id: str, *, decision_id: int, actor: Actor, now: datetime
 ) -> None:
-    """Put a comment back where it stood before its latest decision, as a decision of its own.
+    """Put a comment back where it stood before the actor's own latest decision, as a decision of its own.
 
     What the undone decision took off a page stays off: a pick is an editor's to make again.
     """
@@ -155,7 +155,8 @@ def undo(
     undoable = (
         last is not None
         and last.id == decision_id
-        and (last.person_id or last.key_id)
+        and last.person_id is not None
+        and last.person_id == actor.person_id
         and last.undoes_id is None
     )
     if (
@@ -164,7 +165,7 @@ def undo(
         or last.revision != comment.revision
         or last.was not in decisions.BECOMES.values()
     ):
-        raise Conflict("this decision is not the comment's latest any more", code="stale")
+        raise Conflict("this is not your decision, or not the comment's latest", code="stale")
     decisions.move(
         session,
         comment,

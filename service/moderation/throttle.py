@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from service.errors import TooManyRequests
 from service.moderation.people import hashed_email, keyed_hash
+from service.storage.db import take_turns
 from service.storage.tables import SignInFailure
 
 FAILURES_COUNT_FOR = timedelta(hours=1)
@@ -65,6 +66,8 @@ def take(session: Session, tried: Attempt) -> None:
     whoever goes on trying does not lengthen the wait.
     """
     session.execute(delete(SignInFailure).where(SignInFailure.at <= tried.at - FAILURES_COUNT_FOR))
+    for subject in sorted(subject for subject, _ in tried.limits):
+        take_turns(session, subject)
     wait = max(_wait(session, subject, limit, tried.at) for subject, limit in tried.limits)
     if wait > timedelta(0):
         seconds = int(wait.total_seconds()) + 1

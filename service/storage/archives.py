@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any
@@ -226,6 +226,8 @@ def _line(values: list[Any]) -> bytes:
 def _as_json(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC).isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
     return base64.b64encode(value).decode() if isinstance(value, bytes) else value
 
 
@@ -259,6 +261,8 @@ def _load_table(connection: Connection, table: sa.Table, entry: IO[bytes]) -> No
 def _from_json(value: Any, kind: sa.types.TypeEngine[Any]) -> Any:
     if isinstance(kind, sa.DateTime) and value is not None:
         return datetime.fromisoformat(value)
+    if isinstance(kind, sa.Date) and value is not None:
+        return date.fromisoformat(value)
     if isinstance(kind, sa.LargeBinary) and value is not None:
         return base64.b64decode(value)
     return value

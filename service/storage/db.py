@@ -30,7 +30,7 @@ RETRIED_SQLSTATES = {"40001", "40P01", "23505", "23503"}
 RETRIED_SQLITE = ("UNIQUE constraint failed",)
 ATTEMPTS = 4
 # First half of PostgreSQL's two-number advisory locks, so that ours meet nobody else's.
-FEED_LOCK = 706_700
+FEED_LOCK, TURN_LOCK = 706_700, 706_701
 POOL_SIZE = 16
 # What a session is marked with by `leave_no_trace`, and how long its commit then waits for readers.
 LEAVES_NO_TRACE = "leaves_no_trace"
@@ -144,6 +144,18 @@ def serialize_feed(session: Session, site_id: int) -> None:
         session.execute(
             sa.text("SELECT pg_advisory_xact_lock(:room, :site)"),
             {"room": FEED_LOCK, "site": site_id},
+        )
+
+
+def take_turns(session: Session, name: str) -> None:
+    """Let one transaction at a time go on under this name, until its end, so that it may act on what it counted.
+
+    SQLite has one writer anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(
+            sa.text("SELECT pg_advisory_xact_lock(:room, hashtext(:name))"),
+            {"room": TURN_LOCK, "name": name},
         )
 
 

@@ -37,7 +37,6 @@ async def login(request: Request[State]) -> Response:
     return form_page(
         request.state["process"],
         going_to=next_path(request.query_params.get("next")),
-        said=request.query_params.get("said"),
     )
 
 
@@ -76,11 +75,13 @@ def form_page(
 ) -> Response:
     """The sign-in page, with a word about what went wrong and for how long to wait."""
     sentence = words.SAID.get(said, words.NOTHING_DONE) if said else None
+    if wait:
+        sentence = words.too_many(int(wait))
     content = {
         "next": going_to,
         "email": email,
         "provider": process.settings.oidc.name if process.settings.oidc else None,
-        "said": sentence.format(wait=words.duration(wait)) if sentence else None,
+        "said": sentence,
     }
     response = render("login.html", content, status=status)
     if wait:
@@ -132,9 +133,7 @@ def _sign_in(process: Process, request: Request[Any], form: dict[str, str]) -> R
         person_id, tried = check_password(process, request, email, form.get("password", ""))
     except TooManyRequests as error:
         wait = error.headers["Retry-After"]
-        return form_page(
-            process, going_to=going_to, email=email, said=error.code, wait=wait, status=429
-        )
+        return form_page(process, going_to=going_to, email=email, wait=wait, status=429)
     if person_id is None:
         return form_page(process, going_to=going_to, email=email, said="wrong_sign_in", status=401)
     response = let_in(

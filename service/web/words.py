@@ -96,7 +96,6 @@ SAID = {
     "not_found": "It is not there any more, so nothing was done.",
     "invalid_text": "The text holds characters that cannot be stored.",
     "wrong_sign_in": "Wrong e-mail address or password.",
-    "too_many_requests": "Too many wrong passwords. Try again in {wait}.",
     "signed_out": "Signed out there.",
     "password_changed": "Your password is changed. You are signed out everywhere else.",
     "wrong_password": "That is not your present password; nothing was changed.",
@@ -207,12 +206,14 @@ def day(when: datetime, now: datetime, timezone: str) -> str:
     return f"{local.day} {local:%b %Y}"
 
 
-def duration(seconds: str | None) -> str:
-    """Seconds to wait, as people wait: rounded up."""
-    number = int(seconds or 0)
-    if number <= 90:
-        return counted(number, "second", "seconds")
-    return counted(-(-number // 60), "minute", "minutes")
+def too_many(seconds: int) -> str:
+    """What is said to whoever has to wait after wrong passwords; rounded up, as people wait."""
+    wait = (
+        counted(seconds, "second", "seconds")
+        if seconds <= 90
+        else counted(-(-seconds // 60), "minute", "minutes")
+    )
+    return f"Too many wrong passwords. Try again in {wait}."
 
 
 def counted(number: int, one: str, many: str) -> str:

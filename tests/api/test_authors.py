@@ -62,7 +62,7 @@ def test_an_export_has_everything_that_is_kept(
     process.database.write(
         lambda s: webhooks.replace(s, house.site_id, [wanted], secret=secret, now=NOW)
     )
-    post_comment(admin, "c-1", WORDS, author=ADA, ip="203.0.113.7", reactions=3)
+    post_comment(admin, "c-1", WORDS, author=ADA, ip="203.0.113.7", reactions=3, honeypot="x")
     edit = {"article_id": "a-1", "author": {**ADA, "url": "https://ada.example"}, "body": "Other."}
     admin.put("/api/v1/comments/c-1?wait=5", json=edit)
     post_comment(admin, "c-2", "Yes.", author={"name": "Bob"}, parent_id="c-1")
@@ -88,6 +88,7 @@ def test_an_export_has_everything_that_is_kept(
         (1, WORDS, None),
         (2, "Other.", "https://ada.example"),
     ]
+    assert [r["honeypot"] for r in comment["revisions"]] == [True, False]
     assert [r["author_email_domain"] for r in comment["revisions"]] == ["mail.example"] * 2
     assert [score["revision"] for score in comment["scores"]] == [1, 2]
     assert comment["scores"][0]["answer"]["scores"]["insight"] == 0.9

@@ -148,7 +148,21 @@ def test_the_last_key_with_admin_cannot_end_itself(admin: Call, admin_key: str) 
     assert admin("GET").status_code == 401
 
 
-@pytest.mark.parametrize("wrong", ["2020-01-01T00:00:00Z", "2030-01-01T00:00:00"])
+def test_a_key_in_its_overlap_does_not_end_the_one_that_follows_it(
+    admin: Call, client: TestClient, admin_key: str
+) -> None:
+    """Or whoever has the old one could leave the site without any."""
+    [own] = [item for item in admin("GET").json()["items"] if admin_key.startswith(item["prefix"])]
+    new = admin("POST", f"/{own['id']}/rotate", {}).json()
+    refused = admin("DELETE", f"/{new['id']}")
+    assert (refused.status_code, refused.json()["code"]) == (409, "last_admin_key")
+    ended = client.delete(f"{PATH}/{own['id']}", headers=auth(new["key"]))
+    assert ended.status_code == 204
+
+
+@pytest.mark.parametrize(
+    "wrong", ["2020-01-01T00:00:00Z", "2030-01-01T00:00:00", "9999-12-31T23:59:59-12:00"]
+)
 def test_a_key_ends_in_the_future_and_at_a_time_with_a_zone(admin: Call, wrong: str) -> None:
     refused = admin("POST", body={"name": "x", "scopes": ["ingest"], "expires_at": wrong})
     assert refused.status_code == 422

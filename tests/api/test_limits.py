@@ -7,7 +7,8 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from service.moderation import sites
+from service import worker
+from service.moderation import rates, sites
 from service.moderation.rates import hashed_address
 from service.process import Process, utc_now
 from service.storage.db import Database
@@ -188,3 +189,15 @@ def test_floods_and_traps_are_not_published_for_want_of_a_model(
     assert post(client, "c-4", honeypot="x") == ("held", ["honeypot", "model_unavailable"])
     held = post(client, "c-5", article_id="a-2")
     assert held == ("held", ["article_mode", "model_unavailable"])
+
+
+def test_an_hour_after_a_day_no_address_is_left_though_nobody_writes(
+    client: TestClient, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rates, "SWEPT", 2)
+    for n in range(5):
+        post(client, f"c-{n}", ip=f"203.0.113.{n}")
+    monkeypatch.setattr(worker, "utc_now", lambda: utc_now() + timedelta(days=2))
+    while worker.prune_once(process):
+        pass
+    assert process.database.read(lambda s: s.scalars(sa.select(Arrival.address)).all()) == []

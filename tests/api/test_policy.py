@@ -117,6 +117,8 @@ def test_versions_say_who_changed_what(admin: Call, house: House, database: Data
     rest = admin("GET", f"/versions?limit=3&cursor={page['next']}").json()
     assert [(each["version"], each["changes"]) for each in rest["items"]] == [(1, [])]
     assert rest["next"] is None
+    for at_the_end in ("0", "1"):
+        assert admin("GET", f"/versions?cursor={at_the_end}").json() == {"items": [], "next": None}
     far = admin("GET", f"/versions?cursor={'9' * 18}")
     assert [each["version"] for each in far.json()["items"]] == [4, 3, 2, 1]
     assert admin("GET", "/versions?cursor=x").json()["code"] == "invalid_cursor"

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from prometheus_client import generate_latest
 from starlette.testclient import TestClient
 
-from service import worker
+from service import metrics, worker
 from service.app import create_app
 from service.errors import Unauthorized
-from service.moderation import deliveries, keys, policy_preview, sandbox, sites
+from service.moderation import backlog, deliveries, keys, policy_preview, sandbox, sites
 from service.moderation.policy import Reason, Terms
 from service.moderation.rules import preview as rules_preview
 from service.moderation.rules.book import Book
@@ -236,3 +237,12 @@ def test_a_revoked_test_key_is_unknown(database: Database, house: House) -> None
     key = database.write(prepare)
     with pytest.raises(Unauthorized, match="unknown, revoked"):
         database.read(lambda s: keys.authenticate(s, key, now=NOW))
+
+
+def test_it_is_counted_nowhere(trial: TestClient, process: Process) -> None:
+    before = generate_latest(metrics.verdicts)
+    post_comment(trial, "held", "postbag test: hold spam")
+    post_comment(trial, "waits", "postbag test: later")
+    assert generate_latest(metrics.verdicts) == before
+    waits = process.database.read(lambda s: backlog.count(s, now=utc_now()))
+    assert (waits.held.count, waits.received.count, waits.unscored) == (0, 0, 0)

@@ -40,6 +40,8 @@ def test_markup_is_read_before_the_transaction_begins(
         if connection.get_execution_options().get("postbag_write"):  # type: ignore[attr-defined]
             happened.append("began")
 
+    # The first call of a day is noted beside its key, in a transaction of its own.
+    assert client.get("/api/v1/feed").is_success
     monkeypatch.setattr(articles, "plain_text", reading)
     event.listen(process.database.engine, "begin", began)
     put_article(client, "a-1", body="<p>Closed.</p>")

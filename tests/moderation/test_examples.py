@@ -78,3 +78,14 @@ def test_pages_of_examples_leave_none_out(
         post_comment(client, f"c-{number}", f"{THOUGHT} {number}")
         decide(client, f"c-{number}", "approve")
     assert len(exported(database, house)) == 5
+
+
+def test_the_words_of_a_parent_that_was_withdrawn_are_not_told(
+    client: TestClient, database: Database, house: House
+) -> None:
+    post_comment(client, "c-1", THOUGHT)
+    post_comment(client, "c-2", "Buy at my casino.", parent_id="c-1")
+    decide(client, "c-2", "reject", "spam")
+    assert exported(database, house)["c-2"]["parent_text"] == THOUGHT
+    assert client.delete("/api/v1/comments/c-1").is_success
+    assert exported(database, house)["c-2"]["parent_text"] is None

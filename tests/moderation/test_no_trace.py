@@ -116,6 +116,8 @@ NOT_A_READERS = {
     "webhooks.parked_because",
     "webhooks.public_id",
     "webhooks.url",
+    "worker_beats.owner",
+    "worker_beats.version",
 }
 
 

@@ -1,5 +1,6 @@
 """The throttle of sign-in, with a clock that the test moves."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
@@ -140,3 +141,10 @@ def test_after_an_hour_nothing_is_left_in_the_database(clock: Clock, database: D
             return [row.at for row in session.query(SignInFailure)]
 
     assert newest() == [clock.now] * 2
+
+
+def test_many_attempts_at_once_are_counted_like_many_in_a_row(clock: Clock) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        attempts = [pool.submit(clock.wait, address=f"192.0.2.{n}") for n in range(64)]
+        passed = [attempt.result() for attempt in attempts].count(0)
+    assert passed == ACCOUNT.free

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from service.errors import Conflict, Invalid
@@ -75,6 +76,14 @@ def some_life(client: TestClient, article: dict[str, Any]) -> None:
     assert client.post("/api/v1/comments/c-3/decisions", json=decision).is_success
 
 
+def a_sandbox_and_a_rotated_key(session: Session) -> None:
+    """Rows that point at rows of their own table."""
+    site, scopes = sites.get(session, "post"), frozenset({Scope.INGEST})
+    keys.create(session, site, name="ci", scopes=scopes, test=True, now=NOW)
+    old = keys.issue(session, site, name="cms", scopes=scopes, expires_at=None, now=NOW)
+    keys.rotate(session, old.key, overlap=keys.OVERLAP, now=NOW)
+
+
 @pytest.mark.parametrize("into", ["sqlite", "postgresql"])
 def test_rows_come_back_as_they_were_in_either_database(
     client: TestClient,
@@ -85,6 +94,7 @@ def test_rows_come_back_as_they_were_in_either_database(
     into: str,
 ) -> None:
     some_life(client, article)
+    database.write(a_sandbox_and_a_rotated_key)
     manifest = taken(database, tmp_path / "b.zip", Kind.ROWS)
     assert archives.read_manifest(tmp_path / "b.zip") == manifest
     other = empty(into)

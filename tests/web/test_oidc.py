@@ -386,6 +386,13 @@ def test_only_the_issuers_own_host_may_be_a_private_one(provider: Running) -> No
         assert client.identify(code, SECRETS, now=utc_now()).subject == "sub-any"
 
 
+def test_a_description_does_not_lead_from_tls_to_plain_http(provider: Running) -> None:
+    """The client's secret goes to the token endpoint."""
+    client = asking(provider.url.replace("http://", "https://"))
+    with pytest.raises(Unavailable):
+        client._ask("GET", f"{provider.url}/.well-known/openid-configuration")
+
+
 @pytest.mark.parametrize(
     "changed",
     [

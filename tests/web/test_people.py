@@ -1,5 +1,7 @@
 """The people's desk: an admin gives and takes roles, ends sessions, and keeps people out."""
 
+import html
+import re
 from datetime import timedelta
 
 import pytest
@@ -46,6 +48,20 @@ def test_everybody_on_the_site_is_listed_with_their_roles(admin: TestClient) -> 
     assert page.count(">You<") == 1
     # Nothing to do to oneself here.
     assert page.count("Deactivate<") == 3
+
+
+def test_the_form_has_the_sections_that_stand_there_already(
+    admin: TestClient, mo: int, database: Database
+) -> None:
+    """Sent again with one section more, or by mistake as it is, it gives nobody the whole site."""
+    assert said(admin, f"{mo}/grant", role="moderator", sections="Sport\n<Local>") == "role_given"
+    page = admin.get(HERE).text
+    [filled] = re.findall(r"<textarea[^>]*>([^<]+)</textarea>", page)
+    assert html.unescape(filled) == "<Local>\nSport"
+    form = page.split(f"/people/{mo}/grant")[1].partition("</form>")[0]
+    assert '<option value="moderator" selected>' in form
+    editor = page.split("edi@post.example")[1].partition("</form>")[2]
+    assert '<option value="editor" selected>' in editor
 
 
 def test_a_deactivated_person_is_out_at_once_and_their_claims_go_to_the_others(

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from service.moderation import comments, decisions
+from service.storage.db import Database
 from tests.conftest import House, post_comment
 from tests.web.conftest import Browse
 
@@ -106,6 +108,26 @@ def test_a_decision_is_undone_once(client: TestClient, moderator: TestClient) ->
     assert moderator.post(path, data=undo).headers["location"].endswith("?said=undone")
     assert state(client, "c-1") == "held"
     assert moderator.post(path, data=undo).headers["location"].endswith("?said=stale")
+
+
+def test_a_decision_of_somebody_elses_is_not_undone(
+    client: TestClient, moderator: TestClient, browse: Browse, house: House, database: Database
+) -> None:
+    post_comment(client, "c-1", SPAM)
+    post_comment(client, "c-2", "I shop there every week.")
+    decide(moderator, "c-1", action="reject", reason="spam")
+    order = {"action": "reject", "revision": 1, "reason": "legal", "reference": "324 O 7/26"}
+    assert client.post("/api/v1/comments/c-2/decisions", json=order).status_code == 201
+    other = browse(house.second_moderator)
+    for comment_id in ("c-1", "c-2"):
+        with database.reading() as session:
+            comment = comments.get(session, house.site_id, comment_id)
+            latest = decisions.latest(session, comment.id)
+        assert latest is not None
+        path = f"/desk/post/review/{comment_id}/undo"
+        undone = other.post(path, data={"decision": str(latest.id)})
+        assert undone.headers["location"].endswith("?said=stale")
+        assert state(client, comment_id) == "rejected"
 
 
 def test_two_moderators_never_see_the_same_comment(
