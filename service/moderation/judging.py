@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session, aliased, defer
 
 from service import metrics
@@ -16,6 +16,7 @@ from service.moderation import (
     comments,
     decisions,
     feed,
+    leases,
     policy,
     reading,
     sandbox,
@@ -198,10 +199,14 @@ def take_due(
     states: Collection[State] = JUDGED,
 ) -> list[int]:
     """Lease comments that nobody is judging: never tried, tried in vain, or left by a process that died."""
-    free = or_(Comment.lease_until.is_(None), Comment.lease_until <= now)
+    free = leases.is_over(Comment.lease_until, now, lasts=LEASE)
     due = (
         select(Comment.id)
-        .where(Comment.score_after <= now, Comment.state.in_(states), free)
+        .where(
+            leases.is_due(Comment.score_after, now, put_off=AGAIN_AFTER),
+            Comment.state.in_(states),
+            free,
+        )
         .order_by(Comment.score_after, Comment.id)
         .limit(limit)
     )
