@@ -180,13 +180,15 @@ def give_up(session: Session, task: Task, *, model_down: bool, now: datetime) ->
     deadline = revision.created_at + timedelta(seconds=in_force.wait_for_model_s)
     waits = in_force.fail is FailPolicy.WAIT_FOR_MODEL and now < deadline
     comment.score_after = None if for_good and not waits else now + AGAIN_AFTER
-    if comment.state is not State.RECEIVED:
+    # What was published unjudged and cannot be judged is for a person.
+    to_be_seen = for_good and _was_published_unjudged(session, comment)
+    if comment.state is not State.RECEIVED and not to_be_seen:
         return
     facts = _facts(session, comment, revision, in_force, now=now)
     # Rules need no model: what they hold or reject does not wait for one.
     if waits and not facts.rule_on_it and fixed is None:
         return
-    ruling = fixed or policy.without_model(in_force, facts)
+    ruling = fixed or policy.without_model(in_force, facts, for_good=for_good)
     _rule(session, comment, revision, ruling, in_force, facts=facts, model=None, now=now)
 
 
@@ -316,13 +318,14 @@ def _machine_may_move(session: Session, comment: Comment, to: State) -> bool:
         return False
     if comment.state is State.RECEIVED:
         return True
+    return to is not State.APPROVED and _was_published_unjudged(session, comment)
+
+
+def _was_published_unjudged(session: Session, comment: Comment) -> bool:
+    if comment.state is not State.APPROVED:
+        return False
     last = decisions.latest(session, comment.id)
-    published_unjudged = (
-        comment.state is State.APPROVED
-        and last is not None
-        and last.reason == Reason.MODEL_UNAVAILABLE
-    )
-    return published_unjudged and to is not State.APPROVED
+    return last is not None and last.reason == Reason.MODEL_UNAVAILABLE
 
 
 def _still_there(session: Session, task: Task) -> Comment | None:

@@ -443,6 +443,35 @@ def test_comments_wait_for_a_silent_scorer_together_and_not_one_after_the_other(
 def test_due_comments_are_fetched_together(process: Process, house: House) -> None:
     for number in range(6):
         receive(process, house, GOOD, f"c-{number}")
+def test_what_was_published_unjudged_and_breaks_the_models_is_held_for_a_person(
+    process: Process, house: House, scorer: KeywordScorer
+) -> None:
+    set_policy(process, house, {"fail": "publish_then_recheck"})
+    receive(process, house, "poison")
+    states = []
+    for _ in range(judging.ATTEMPTS + 1):
+        make_due(process.database)
+        worker.work_once(process)
+        states.append(state_of(process, house))
+    assert states == [State.APPROVED] * (judging.ATTEMPTS - 1) + [State.HELD] * 2
+    assert len(scorer.asked) == judging.ATTEMPTS
+    last = process.database.read(lambda s: s.scalars(select(Decision)).all())[-1]
+    assert (last.now, last.reason) == (State.HELD, Reason.MODEL_UNAVAILABLE)
+
+
+def test_what_a_person_approved_stays_though_it_breaks_the_models(
+    process: Process, house: House
+) -> None:
+    set_policy(process, house, {"fail": "publish_then_recheck"})
+    task = receive(process, house, "poison")
+    for attempt in range(judging.ATTEMPTS):
+        process.database.write(lambda s: judging.give_up(s, task, model_down=False, now=utc_now()))
+        if attempt == 0:
+            decide(process, house, Action.REJECT, seen=State.APPROVED)
+            decide(process, house, Action.APPROVE, seen=State.REJECTED)
+    assert state_of(process, house) is State.APPROVED
+
+
     make_due(process.database)
     asked: list[str] = []
 
