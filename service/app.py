@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -30,6 +31,7 @@ from service.process import Process, State
 from service.scoring import BatchScorer
 from service.settings import Settings
 from service.storage.db import open_database
+from service.storage.outages import find_outage
 from service.web import docs
 from service.web.problems import render_problem_page
 from service.web.routes import ROUTES as WEB_ROUTES
@@ -97,7 +99,11 @@ def create_app(process: Process) -> Starlette:
             Middleware(DeclaredSize),
             Middleware(RequestBodyLimitMiddleware, max_body_size=LARGEST_REQUEST),
         ],
-        exception_handlers={ServiceError: on_refusal, HTTPException: on_http_error},
+        exception_handlers={
+            ServiceError: on_refusal,
+            HTTPException: on_http_error,
+            SQLAlchemyError: on_outage,
+        },
         lifespan=lifespan,
     )
 
@@ -108,6 +114,15 @@ async def on_refusal(request: Request[Any], error: Exception) -> Response:
     if request.url.path.startswith("/api/"):
         return render_problem(refusal, request)
     return render_problem_page(refusal, request)
+
+
+async def on_outage(request: Request[Any], error: Exception) -> Response:
+    """The database is away, locked, full or read-only: 503, and nothing of the request was stored."""
+    outage = find_outage(error) if isinstance(error, SQLAlchemyError) else None
+    if outage is None:
+        raise error
+    log.error("database.outage", code=outage.code, error=type(error).__name__)
+    return await on_refusal(request, outage)
 
 
 async def on_http_error(request: Request[Any], error: Exception) -> Response:

@@ -28,15 +28,15 @@ async def livez(_request: Request[State]) -> Response:
 
 
 async def readyz(request: Request[State]) -> Response:
-    """Database and models answer, and nobody stops it; otherwise 503 and which of them is not so."""
+    """The database takes work, the models answer, and nobody stops it; otherwise 503 and which of them is not so."""
     process = request.state["process"]
-    alive = await process.in_thread(process.database.is_alive)
+    missing = await process.in_thread(process.database.find_trouble)
     trouble = process.scorer.trouble
-    ready = alive and trouble is None and not process.stopping.is_set()
+    ready = missing is None and trouble is None and not process.stopping.is_set()
     return JSONResponse(
         {
             "status": "stopping" if process.stopping.is_set() else "ok" if ready else "unavailable",
-            "database": "ok" if alive else "does not answer",
+            "database": missing or "ok",
             "models": trouble or process.scorer.model,
         },
         status_code=200 if ready else 503,

@@ -2,13 +2,38 @@
 
 import socket
 import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx2
 import pytest
 
 STARTS_WITHIN_S = 120
+ROOT = Path(__file__).parents[1]
+# The real server and its worker; the words that stand for scores spare it the models.
+SERVER = """
+from service import server
+from service.logs import set_up_logs
+from service.moderation.judging import new_owner
+from service.process import Process
+from service.settings import read_settings
+from service.storage.db import open_database
+from tests.keyword_scorer import KeywordScorer
+
+set_up_logs("info")
+settings = read_settings()
+process = Process(
+    settings=settings,
+    database=open_database(settings.database_url),
+    scorer=KeywordScorer(),
+    owner=new_owner(),
+)
+server.serve(process, server.open_socket(settings.host, settings.port))
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,3 +81,28 @@ def read_off(printed: str, url: str) -> Demo:
         key=told["API"][1],
         printed=printed,
     )
+
+
+@contextmanager
+def served(database_url: str, folder: Path) -> Iterator[str]:
+    """A live server around a database, and its address."""
+    port = free_port()
+    with (folder / "log.txt").open("w") as written:
+        server = subprocess.Popen(
+            [sys.executable, "-c", SERVER],
+            cwd=ROOT,
+            env={
+                "PYTHONPATH": ":".join(sys.path),
+                "POSTBAG_DATA_DIR": str(folder),
+                "POSTBAG_DATABASE_URL": database_url,
+                "POSTBAG_PORT": str(port),
+                "POSTBAG_KEY_RATE": "0",
+            },
+            stderr=written,
+        )
+    try:
+        wait_until_ready(server, f"http://127.0.0.1:{port}")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(60)

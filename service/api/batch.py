@@ -23,6 +23,7 @@ from service.moderation import comments, reading
 from service.moderation.comments import Receipt
 from service.moderation.reading import View
 from service.process import Process, State, utc_now
+from service.storage.outages import find_outage
 from service.storage.tables import Scope
 from service.storage.tables import State as CommentState
 
@@ -148,7 +149,7 @@ def _store_one(process: Process, call: Call[Nothing, BatchQuery], value: Any) ->
         return Taken(refusal=error)
     except SQLAlchemyError as error:
         log.error("batch.not_stored", error=type(error).__name__)
-        return Taken(refusal=Unavailable())
+        return Taken(refusal=find_outage(error) or Unavailable())
     return Taken(id=new.id, receipt=receipt)
 
 

@@ -3,10 +3,12 @@
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Generic, Protocol, TypeVar
 
+import structlog
 from pydantic import BaseModel, ConfigDict
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,6 +23,8 @@ from service.moderation.keys import Caller
 from service.process import Process, State, utc_now
 from service.settings import Settings
 from service.storage.tables import Scope
+
+log = structlog.get_logger()
 
 
 class Nothing(BaseModel):
@@ -205,6 +209,13 @@ def _caller(process: Process, request: Request[Any]) -> Caller:
     now = utc_now()
     caller = process.database.read(lambda s: keys.authenticate(s, secret.strip(), now=now))
     if caller.used_on != now.date():
-        # Once a day: it says which keys nobody uses any more.
-        process.database.write(lambda s: keys.note_use(s, caller.key_id, on=now.date()))
+        _note_use(process, caller, on=now.date())
     return caller
+
+
+def _note_use(process: Process, caller: Caller, *, on: date) -> None:
+    """Once a day: it says which keys nobody uses any more. A call that only reads does without."""
+    try:
+        process.database.write(lambda s: keys.note_use(s, caller.key_id, on=on))
+    except SQLAlchemyError as error:
+        log.warning("keys.use_not_noted", error=type(error).__name__)

@@ -48,11 +48,20 @@ class PickReply(BaseModel):
     note: str | None
 
 
+class WithdrawnReply(BaseModel):
+    """A pick that left the draft with its comment: `because` it was edited, withdrawn, erased, or for a reason."""
+
+    id: str
+    comment_id: str
+    because: str
+
+
 class PicksReply(BaseModel):
-    """The draft, in order; `version` is what publishing asks for."""
+    """The draft, in order; `version` is what publishing asks for. `withdrawn` is what left it by itself."""
 
     version: int
     items: list[PickReply]
+    withdrawn: list[WithdrawnReply]
 
 
 @answers({200: CandidatesReply}, refuses=(404,))
@@ -141,10 +150,19 @@ def draft_reply(session: Session, site_id: int, article_id: str) -> PicksReply:
     article = articles.get(session, site_id, article_id)
     session.refresh(article)
     chosen = picks.list_chosen(session, article)
-    names = comments.public_ids(session, [pick.comment_id for pick in chosen])
+    withdrawn = picks.list_withdrawn(session, article)
+    names = comments.public_ids(session, [pick.comment_id for pick in (*chosen, *withdrawn)])
     return PicksReply(
         version=article.draft_version,
         items=[_pick_reply(pick, comment_id=names[pick.comment_id]) for pick in chosen],
+        withdrawn=[
+            WithdrawnReply(
+                id=pick.public_id,
+                comment_id=names[pick.comment_id],
+                because=pick.withdrawn_because or "",
+            )
+            for pick in withdrawn
+        ],
     )
 
 

@@ -20,6 +20,8 @@ LONGEST_COMMENT = 50_000
 LONGEST_NAME = 200
 # The process that received a comment has this long to judge it before another may take it.
 LEASE = timedelta(seconds=30)
+# A site's clock may be wrong, and its time zone; not by more than that.
+CLOCKS_AHEAD = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,15 +88,16 @@ def submit(
 ) -> Receipt:
     """Receive a comment: from this transaction's commit on it cannot be lost.
 
-    The same again changes nothing; the same id with another content raises Conflict, one that was
-    erased Gone.
+    The same again changes nothing, be it as it was before an edit; the same id with another content raises
+    Conflict, one that was erased Gone.
     """
     known = find(session, site_id, new.id)
     _must_not_be_erased(session, site_id, new.id)
     if known is not None:
-        if get_revision(session, known).fingerprint != new.fingerprint:
+        if not _was_sent(session, known, new):
             raise Conflict("this id belongs to another comment; PUT edits it", code="id_taken")
         return Receipt(comment_id=known.id, revision=known.revision, created=False, fresh=False)
+    _must_have_been_posted(new, now)
     article = _article_of(session, site_id, new, now=now)
     comment = Comment(
         site_id=site_id,
@@ -144,6 +147,7 @@ def put(
         )
     if legal.is_removed(session, comment.id):
         raise Conflict("a comment that the law had removed takes no edits", code="legally_removed")
+    _must_have_been_posted(new, now)
     _keep_facts(session, comment, new, now=now)
     if get_revision(session, comment).fingerprint == new.fingerprint:
         return Receipt(comment_id=comment.id, revision=comment.revision, created=False, fresh=False)
@@ -232,6 +236,24 @@ def _must_not_be_erased(session: Session, site_id: int, public_id: str) -> None:
     """Nothing brings back what was erased, not even the site that sends it again."""
     if erasures.is_recorded(session, site_id, public_id):
         raise Gone("this comment was erased; its id takes nothing any more", code="erased")
+
+
+def _was_sent(session: Session, comment: Comment, new: NewComment) -> bool:
+    """Whether any of the comment's revisions is this one: a backend that repeats itself may be late."""
+    same = select(CommentRevision.id).where(
+        CommentRevision.comment_id == comment.id, CommentRevision.fingerprint == new.fingerprint
+    )
+    return session.scalar(same.limit(1)) is not None
+
+
+def _must_have_been_posted(new: NewComment, now: datetime) -> None:
+    if new.posted_at is not None and new.posted_at > now + CLOCKS_AHEAD:
+        wrong = FieldError(
+            pointer="/posted_at",
+            code="in_the_future",
+            detail="No comment was posted later than tomorrow; leave it out where you do not know.",
+        )
+        raise Invalid(errors=(wrong,))
 
 
 def _to_be_judged(owner: str, now: datetime) -> dict[str, object]:

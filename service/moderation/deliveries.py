@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from service.moderation import messages
+from service.moderation import leases, messages
 from service.storage.db import not_locked
 from service.storage.tables import Event
 from service.storage.webhook_tables import Delivery, DeliveryState, Webhook
@@ -221,7 +221,7 @@ def _may_knock(now: datetime) -> ColumnElement[bool]:
 
 
 def _is_free(now: datetime) -> ColumnElement[bool]:
-    return or_(Delivery.lease_until.is_(None), Delivery.lease_until <= now)
+    return leases.is_over(Delivery.lease_until, now, lasts=LEASE)
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:

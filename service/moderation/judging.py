@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session, aliased, defer
 
 from service import metrics
@@ -16,6 +16,7 @@ from service.moderation import (
     comments,
     decisions,
     feed,
+    leases,
     policy,
     reading,
     sandbox,
@@ -179,13 +180,15 @@ def give_up(session: Session, task: Task, *, model_down: bool, now: datetime) ->
     deadline = revision.created_at + timedelta(seconds=in_force.wait_for_model_s)
     waits = in_force.fail is FailPolicy.WAIT_FOR_MODEL and now < deadline
     comment.score_after = None if for_good and not waits else now + AGAIN_AFTER
-    if comment.state is not State.RECEIVED:
+    # What was published unjudged and cannot be judged is for a person.
+    to_be_seen = for_good and _was_published_unjudged(session, comment)
+    if comment.state is not State.RECEIVED and not to_be_seen:
         return
     facts = _facts(session, comment, revision, in_force, now=now)
     # Rules need no model: what they hold or reject does not wait for one.
     if waits and not facts.rule_on_it and fixed is None:
         return
-    ruling = fixed or policy.without_model(in_force, facts)
+    ruling = fixed or policy.without_model(in_force, facts, for_good=for_good)
     _rule(session, comment, revision, ruling, in_force, facts=facts, model=None, now=now)
 
 
@@ -198,10 +201,14 @@ def take_due(
     states: Collection[State] = JUDGED,
 ) -> list[int]:
     """Lease comments that nobody is judging: never tried, tried in vain, or left by a process that died."""
-    free = or_(Comment.lease_until.is_(None), Comment.lease_until <= now)
+    free = leases.is_over(Comment.lease_until, now, lasts=LEASE)
     due = (
         select(Comment.id)
-        .where(Comment.score_after <= now, Comment.state.in_(states), free)
+        .where(
+            leases.is_due(Comment.score_after, now, put_off=AGAIN_AFTER),
+            Comment.state.in_(states),
+            free,
+        )
         .order_by(Comment.score_after, Comment.id)
         .limit(limit)
     )
@@ -312,13 +319,14 @@ def _machine_may_move(session: Session, comment: Comment, to: State) -> bool:
         return False
     if comment.state is State.RECEIVED:
         return True
+    return to is not State.APPROVED and _was_published_unjudged(session, comment)
+
+
+def _was_published_unjudged(session: Session, comment: Comment) -> bool:
+    if comment.state is not State.APPROVED:
+        return False
     last = decisions.latest(session, comment.id)
-    published_unjudged = (
-        comment.state is State.APPROVED
-        and last is not None
-        and last.reason == Reason.MODEL_UNAVAILABLE
-    )
-    return published_unjudged and to is not State.APPROVED
+    return last is not None and last.reason == Reason.MODEL_UNAVAILABLE
 
 
 def _still_there(session: Session, task: Task) -> Comment | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from service.errors import Conflict, FieldError, Invalid, NotFound
 from service.moderation import articles, comments, feed, reading, withdrawal
@@ -22,6 +22,7 @@ from service.storage.tables import (
     Score,
     State,
 )
+from service.text import cuts
 
 # From this share of repeated words on, a comment is the article's voice, not a reader's.
 ECHO = 0.5
@@ -32,6 +33,8 @@ LONGEST_LIST = 100
 MOST_SPANS = 10
 # A block is a selection; whoever picks more than this picks by machine.
 MOST_PICKS = 100
+# The marks that open a quotation, and those that close it; readers mix them. Single ones are apostrophes, too.
+CLOSING = {"“": '”"', '"': '"”', "„": "“”", "«": "»", "»": "«"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +95,9 @@ def choose(
     _must_stand(comment, revision)
     words = comments.get_revision(session, comment)
     if not spans:
-        whole = _without_quotation_marks(words.body)
-        spans = [whole if quote is None else _find_quote(words.body, quote)]
+        whole = Span(start=0, end=len(words.body))
+        found = whole if quote is None else _find_quote(words.body, quote)
+        spans = [_without_quotation_marks(words.body, found)]
     _must_fit(spans, words.body)
     _must_not_surprise(session, comment, acknowledged=acknowledge_echo)
     _must_have_room(list_chosen(session, article), comment)
@@ -134,12 +138,32 @@ def list_chosen(session: Session, article: Article) -> list[Pick]:
     )
 
 
+def list_withdrawn(session: Session, article: Article) -> list[Pick]:
+    """What left the draft because its comment did, the newest first, until it is picked again or dropped."""
+    again = aliased(Pick)
+    newer = select(again.id).where(again.comment_id == Pick.comment_id, again.id > Pick.id)
+    return list(
+        session.scalars(
+            select(Pick)
+            .where(
+                Pick.article_id == article.id, Pick.state == PickState.WITHDRAWN, ~newer.exists()
+            )
+            .order_by(Pick.id.desc())
+            .limit(MOST_PICKS)
+        )
+    )
+
+
 def drop(
     session: Session, site_id: int, article_id: str, pick_id: str, *, actor: Actor, now: datetime
 ) -> None:
-    """Take a pick out of the draft; the page keeps it until the block is published again."""
+    """Take a pick out of the draft; the page keeps it until the block is published again.
+
+    One that was withdrawn is listed no longer.
+    """
     article = articles.get_locked(session, site_id, article_id, actor=actor)
-    pick = _of_draft(list_chosen(session, article), pick_id)
+    draft = [*list_chosen(session, article), *list_withdrawn(session, article)]
+    pick = _of_draft(draft, pick_id)
     pick.state = PickState.DROPPED
     _changed(session, pick, now=now)
 
@@ -210,16 +234,21 @@ def _candidate(view: View, pick_id: str | None) -> Candidate:
         view=view,
         is_echo=is_echo,
         chips=tuple(chips),
-        quote=suggested or _without_quotation_marks(view.body),
+        quote=_without_quotation_marks(view.body, suggested or Span(start=0, end=len(view.body))),
         pick_id=pick_id,
     )
 
 
-def _without_quotation_marks(body: str) -> Span:
-    """The whole comment, less white space and a pair of marks around it: the block draws its own."""
-    start, end = len(body) - len(body.lstrip()), len(body.rstrip())
-    if end - start > 2 and body[start] in '“"„«' and body[end - 1] in '”"“»':
-        return Span(start=start + 1, end=end - 1)
+def _without_quotation_marks(body: str, span: Span) -> Span:
+    """The stretch, less white space and a pair of marks around it: the block draws its own."""
+    words = body[span.start : span.end]
+    start = span.start + len(words) - len(words.lstrip())
+    end = span.start + len(words.rstrip())
+    inside = body[start + 1 : end - 1].strip()
+    paired = body[start:end][-1:] in CLOSING.get(body[start : start + 1], ())
+    # A mark between the two would mean that they are not a pair: “Yes,” she said, “and no.”
+    if paired and inside and not set(inside) & {body[start], body[end - 1]}:
+        return _without_quotation_marks(body, Span(start=start + 1, end=end - 1))
     return Span(start=start, end=end)
 
 
@@ -269,8 +298,9 @@ def _must_have_room(draft: Sequence[Pick], comment: Comment) -> None:
 
 
 def _must_fit(spans: Sequence[Span], body: str) -> None:
-    """Spans stand inside the text, in order, apart from each other, and hold words."""
+    """Spans stand inside the text, in order, apart from each other, split no character, and hold words."""
     behind = 0
+    may_be_cut = cuts(body)
     for index, span in enumerate(spans):
         fits = behind <= span.start < span.end <= len(body) and body[span.start : span.end].strip()
         if not fits or len(spans) > MOST_SPANS:
@@ -278,6 +308,13 @@ def _must_fit(spans: Sequence[Span], body: str) -> None:
                 pointer=f"/spans/{index}",
                 code="not_in_revision",
                 detail="This span is not a stretch of the comment's words, in order.",
+            )
+            raise Invalid(errors=(wrong,))
+        if not {span.start, span.end} <= may_be_cut:
+            wrong = FieldError(
+                pointer=f"/spans/{index}",
+                code="splits_a_character",
+                detail="This span begins or ends inside what readers see as one character.",
             )
             raise Invalid(errors=(wrong,))
         behind = span.end

@@ -306,11 +306,14 @@ def decide(answer: Answer, facts: Facts, policy: Policy) -> Ruling:
     )
 
 
-def without_model(policy: Policy, facts: Facts) -> Ruling:
-    """The verdict on a comment that the models could not judge, where the policy does not wait."""
+def without_model(policy: Policy, facts: Facts, *, for_good: bool = False) -> Ruling:
+    """The verdict on a comment that the models could not judge, where the policy does not wait.
+
+    What they will not be asked about again, `for_good`, is never published for want of them.
+    """
     rejected, held = _without_scores(facts, policy)
     reasons = [*held, Because(code=Reason.MODEL_UNAVAILABLE)]
-    publish = policy.fail is FailPolicy.PUBLISH_THEN_RECHECK and not held
+    publish = policy.fail is FailPolicy.PUBLISH_THEN_RECHECK and not held and not for_good
     return Ruling(
         action=Action.REJECT if rejected else Action.APPROVE if publish else Action.HOLD,
         reasons=(*rejected, *reasons),

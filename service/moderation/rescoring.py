@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, func, or_, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
+from service.moderation import leases
 from service.moderation.comments import LEASE
 from service.storage.db import not_locked
 from service.storage.tables import Comment, Score, State
@@ -42,7 +43,7 @@ def take(
 
     What `judging.judge` writes takes a comment off the list, so that stopping in between loses nothing.
     """
-    free = or_(Comment.lease_until.is_(None), Comment.lease_until <= now)
+    free = leases.is_over(Comment.lease_until, now, lasts=LEASE)
     next_ones = _left(wanted, model).where(Comment.id > after, free).order_by(Comment.id)
     taken = session.scalars(
         update(Comment)

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, upd
 from sqlalchemy.orm import Session
 
 from service.errors import Conflict, FieldError, Invalid
-from service.moderation import comments, decisions, legal, reading
+from service.moderation import comments, decisions, leases, legal, reading
 from service.moderation.actor import Actor, sees_comment
 from service.moderation.legal import Order
 from service.moderation.policy import Action, Reason
@@ -61,8 +61,8 @@ def claim(
 ) -> list[View]:
     """Lease the next `number` comments nobody else looks at, one's own first."""
     number = max(1, min(number, LONGEST_PAGE))
-    over = or_(Comment.claim_until.is_(None), Comment.claim_until <= now)
-    held_by_me = and_(_claimed_by(actor), Comment.claim_until > now)
+    over = leases.is_over(Comment.claim_until, now, lasts=CLAIM_LASTS)
+    held_by_me = and_(_claimed_by(actor), ~over)
     free = or_(over, held_by_me)
     next_ones = (
         select(Comment.id)
@@ -224,7 +224,8 @@ def _claimed_by(actor: Actor) -> ColumnElement[bool]:
 
 
 def _is_claimed_by_another(comment: Comment, actor: Actor, now: datetime) -> bool:
-    if comment.claim_until is None or comment.claim_until <= now:
+    latest = now + CLAIM_LASTS + leases.CLOCKS_DIFFER
+    if comment.claim_until is None or not now < comment.claim_until <= latest:
         return False
     return (comment.claim_person_id, comment.claim_key_id) != (actor.person_id, actor.key_id)
 

@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from service.errors import TooManyRequests
+from service.moderation.leases import CLOCKS_DIFFER
 from service.moderation.people import hashed_email, keyed_hash
 from service.storage.db import take_turns
 from service.storage.tables import SignInFailure
@@ -106,6 +107,8 @@ def _wait(session: Session, subject: str, limit: Limit, now: datetime) -> timede
     failed = (
         SignInFailure.subject == subject,
         SignInFailure.at > now - FAILURES_COUNT_FOR,
+        # A clock that was set back by an hour is not to lock anybody out for that hour.
+        SignInFailure.at <= now + CLOCKS_DIFFER,
     )
     count = session.scalar(select(func.count()).where(*failed)) or 0
     if count < limit.free:
@@ -113,7 +116,8 @@ def _wait(session: Session, subject: str, limit: Limit, now: datetime) -> timede
     last = session.scalar(select(func.max(SignInFailure.at)).where(*failed)) or now
     # Not more doublings than any limit needs: a longer number would overflow.
     pause: timedelta = FIRST_WAIT * 2 ** min(count - limit.free, 10)
-    return last + min(limit.longest, pause) - now
+    pause = min(limit.longest, pause)
+    return min(pause, last + pause - now)
 
 
 def _mark(day: str, random: str, whose: str, secret: str) -> str:

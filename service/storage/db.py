@@ -2,10 +2,11 @@
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,21 +14,17 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from service import metrics
 from service.errors import Conflict, MisconfiguredError
+from service.storage.outages import AWAY, find_outage, may_be_tried_again
 
 T = TypeVar("T")
 
 # How long a writer waits for SQLite's single write lock before it gives up.
 BUSY_TIMEOUT_S = 20
-# Deadlock and serialization failure: the database's way of saying "again, please". Unique violations
-# are tried again too: the second attempt of a doubled request finds the row that the first one wrote.
-# So are references to a row that was erased meanwhile: the second attempt does not find it any more.
-RETRIED_SQLSTATES = {"40001", "40P01", "23505", "23503"}
-RETRIED_SQLITE = ("UNIQUE constraint failed",)
 ATTEMPTS = 4
 # First half of PostgreSQL's two-number advisory locks, so that ours meet nobody else's.
 FEED_LOCK, TURN_LOCK = 706_700, 706_701
@@ -35,6 +32,7 @@ POOL_SIZE = 16
 # What a session is marked with by `leave_no_trace`, and how long its commit then waits for readers.
 LEAVES_NO_TRACE = "leaves_no_trace"
 EMPTYING_TAKES_MS = 500
+FILLER = "x" * 100_000
 ONCE_COMMITTED = "once_committed"
 
 
@@ -43,6 +41,8 @@ class Database:
     """One engine, and the two kinds of transaction that anything here may open."""
 
     engine: Engine
+    # Set while the latest write was refused for want of the database, not of what was written.
+    refusing: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -54,8 +54,14 @@ class Database:
     def writing(self) -> Iterator[Session]:
         """One transaction that writes; on SQLite it holds the write lock from its first moment."""
         engine = self.engine.execution_options(postbag_write=True)
-        with Session(engine, expire_on_commit=False) as session, session.begin():
-            yield session
+        try:
+            with Session(engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except SQLAlchemyError as error:
+            if find_outage(error):
+                self.refusing.set()
+            raise
+        self.refusing.clear()
         if LEAVES_NO_TRACE in session.info:
             self.empty_log()
         for act in session.info.get(ONCE_COMMITTED, ()):
@@ -68,7 +74,7 @@ class Database:
                 with self.writing() as session:
                     return act(session)
             except DBAPIError as error:
-                if attempt == ATTEMPTS or not _may_be_tried_again(error):
+                if attempt == ATTEMPTS or not may_be_tried_again(error):
                     raise
                 metrics.database_retries.inc()
                 time.sleep(0.02 * attempt)
@@ -106,6 +112,21 @@ class Database:
                 return connection.scalar(sa.select(1)) == 1
         except DBAPIError:
             return False
+
+    def find_trouble(self) -> str | None:
+        """Why the database takes no work now; None where it does, as far as the latest write tells."""
+        try:
+            if not self.refusing.is_set():
+                return None if self.is_alive() else AWAY[1]
+            with self.writing() as session:
+                # As much as a comment may need is written: room and rights show by nothing less.
+                session.execute(sa.text("CREATE TABLE IF NOT EXISTS probe (filler TEXT)"))
+                session.execute(sa.text("INSERT INTO probe VALUES (:filler)"), {"filler": FILLER})
+                session.execute(sa.text("DROP TABLE probe"))
+        except SQLAlchemyError as error:
+            outage = find_outage(error)
+            return outage.detail if outage else None
+        return None
 
     @property
     def connections_in_use(self) -> int:
@@ -383,12 +404,5 @@ def _postgresql_engine(url: URL) -> Engine:
         max_overflow=8,
         hide_parameters=True,
         pool_pre_ping=True,
-        connect_args={"options": "-c timezone=UTC -c lock_timeout=20s"},
-    )
-
-
-def _may_be_tried_again(error: DBAPIError) -> bool:
-    sqlstate = getattr(error.orig, "sqlstate", None)
-    return sqlstate in RETRIED_SQLSTATES or any(
-        words in str(error.orig) for words in RETRIED_SQLITE
+        connect_args={"options": "-c timezone=UTC -c lock_timeout=20s", "connect_timeout": 5},
     )

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
+import structlog
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -22,6 +24,8 @@ from service.storage.tables import Role
 from service.text import UNFIT
 from service.web import words
 from service.web.csrf import must_be_ours
+
+log = structlog.get_logger()
 
 COOKIE = "postbag_session"
 MOST_FIELDS = 50
@@ -166,7 +170,10 @@ def find_member(process: Process, request: Request[Any], *, site: str | None) ->
     now = utc_now()
     member = process.database.read(lambda s: sign_ins.find_member(s, token, site=site, now=now))
     if member is not None and now - member.seen_at >= sign_ins.NOTED_EVERY:
-        process.database.write(lambda s: sign_ins.note_life(s, member.sign_in_id, now=now))
+        try:
+            process.database.write(lambda s: sign_ins.note_life(s, member.sign_in_id, now=now))
+        except SQLAlchemyError as error:  # a page that only shows does without
+            log.warning("sign_ins.life_not_noted", error=type(error).__name__)
     return member
 
 

@@ -45,6 +45,7 @@ def show_article(session: Session, visit: Visit) -> Shown:
             "title": articles.get_revision(session, article).title,
             "choices": [_choice(each) for each in found],
             "draft": draft,
+            "withdrawn": picks.list_withdrawn(session, article),
             "published": published,
             "same": [pick.public_id for pick in draft] == [quote.id for quote in published.quotes],
         },

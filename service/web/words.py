@@ -91,6 +91,7 @@ SAID = {
     "already_picked": "This comment is among the picks already.",
     "echo": "These are the article's own words. Tick the box to pick them knowingly.",
     "not_in_revision": "These words are not in the comment. Quote its author exactly.",
+    "splits_a_character": "The quote begins or ends inside a character. Quote whole words.",
     "pick_not_true": "A pick is no longer what its author says. Take it out, then publish.",
     "missing": "Something was missing, so nothing was done. A rejection needs a reason.",
     "not_found": "It is not there any more, so nothing was done.",
@@ -111,6 +112,13 @@ SAID = {
     "sign_in_expired": "This sign-in was not begun here, or too long ago. Please begin again.",
     "email_not_verified": "The provider has not verified your e-mail address, so it cannot be matched.",
     "not_admitted": "The provider knows you, but nobody has invited this address. Ask your admin.",
+}
+# Why a pick left the draft, where no reason of the taxonomy says it.
+WITHDRAWN = {
+    "edited": "Its author changed the comment.",
+    "withdrawn": "Its author, or the site, took the comment back.",
+    "erased": "The comment was erased.",
+    "retention": "The comment was erased: it is not kept for longer.",
 }
 NOTHING_DONE = "That could not be done; nothing was changed."
 GOOD_NEWS = {
@@ -157,6 +165,13 @@ def percent(share: float) -> str:
 def why(because: Because) -> str:
     """A reason as a sentence; a rule of the site by the name the site gave it."""
     return f"The rule “{because.name}” applies." if because.name else REASONS[because.code][1]
+
+
+def withdrawn(because: str | None) -> str:
+    """Why a pick left the draft by itself."""
+    if because in set(Reason):
+        return f"The comment is no longer approved: {REASONS[Reason(because)][0].lower()}."
+    return WITHDRAWN.get(because or "", "The comment is no longer approved.")
 
 
 def measure(because: Because) -> str:

@@ -37,6 +37,7 @@ SPEAKS_OF_OTHERS = {
     "invalid_cursor",
     "not_in_revision",
     "in_the_past",
+    "in_the_future",
     "missing",  # the reason of a decision that does not approve, the reference of a legal one
     "legal_only",
     "exactly_one",  # of the ways to name an author

@@ -177,3 +177,48 @@ def test_markup_in_a_quote_is_inert_on_the_page(client: TestClient) -> None:
     assert "<script>alert" not in html
     assert "<img" not in html
     assert "&lt;script&gt;" in html
+
+
+@pytest.mark.parametrize(
+    ("body", "quote"),
+    [
+        ("“I walk there.”", "I walk there."),
+        ('  "I walk there."  ', "I walk there."),
+        ('"I walk there.”', "I walk there."),
+        ('"Yes," she said, "and I walk."', '"Yes," she said, "and I walk."'),
+        ("'Tis the dogs'", "'Tis the dogs'"),
+    ],
+)
+def test_a_quote_has_no_marks_of_its_own_around_it(
+    client: TestClient, body: str, quote: str
+) -> None:
+    post_comment(client, "c-1", body)
+    [item] = client.get("/api/v1/candidates?article_id=a-1").json()["items"]
+    assert item["quote_text"] == quote
+    assert pick(client, "c-1", quote=body).json()["quote"] == quote
+
+
+def test_a_pick_that_left_with_its_comment_is_listed_until_somebody_takes_note(
+    client: TestClient,
+) -> None:
+    for comment_id in ("edited", "rejected", "again"):
+        post_comment(client, comment_id, GOOD)
+    ids = {name: pick(client, name).json()["id"] for name in ("edited", "rejected", "again")}
+    words = {"article_id": "a-1", "author": {"name": "Ada"}, "body": "Fine by me."}
+    client.put("/api/v1/comments/edited?wait=5", json=words)
+    ruling = {"action": "reject", "revision": 1, "reason": "abusive"}
+    for comment_id in ("rejected", "again"):
+        client.post(f"/api/v1/comments/{comment_id}/decisions", json=ruling)
+    undone = {"action": "approve", "revision": 1, "seen": "rejected"}
+    client.post("/api/v1/comments/again/decisions", json=undone)
+    listed = client.get("/api/v1/articles/a-1/picks").json()
+    assert listed["items"] == []
+    assert listed["withdrawn"] == [
+        {"id": ids["again"], "comment_id": "again", "because": "abusive"},
+        {"id": ids["rejected"], "comment_id": "rejected", "because": "abusive"},
+        {"id": ids["edited"], "comment_id": "edited", "because": "edited"},
+    ]
+    assert pick(client, "again").status_code == 201
+    noted = client.delete(f"/api/v1/articles/a-1/picks/{ids['rejected']}")
+    assert [each["comment_id"] for each in noted.json()["withdrawn"]] == ["edited"]
+    assert client.get("/api/v1/articles/a-1/picks").json() == noted.json()

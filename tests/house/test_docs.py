@@ -63,3 +63,12 @@ def test_every_message_of_a_webhook_and_every_trouble_is_documented() -> None:
     page = (ROOT / "docs/webhooks.md").read_text()
     for word in (*TYPES, *Trouble, "status", "secret_changed", "internal"):
         assert f"| `{word}` |" in page, f"docs/webhooks.md does not explain {word}"
+
+
+def test_every_invariant_names_tests_that_are_there() -> None:
+    flow = (ROOT / "docs/flow.md").read_text()
+    rows = [line for line in flow.splitlines() if "`tests/" in line]
+    assert len(rows) > 10
+    for file, _, name in re.findall(r"`(tests/[\w/]+\.py)(::(\w+))?`", "\n".join(rows)):
+        source = (ROOT / file).read_text()
+        assert f"def {name}(" in source if name else "def test_" in source, f"{file} {name}"

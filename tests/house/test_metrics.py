@@ -86,7 +86,7 @@ def test_they_count_what_happens(process: Process, house: House, scorer: Keyword
         client.get("/no/such/page")
         client.request("BREW", "/livez")
         scorer.held_back = []
-        post_comment(client, "c-3", "Not judged yet.", wait=0)
+        post_comment(client, "c-3", "Not judged yet.", wait=0.5)
         process.database.write(
             lambda s: workers.beat(s, "w-1", version="1", now=utc_now() - timedelta(seconds=5))
         )

@@ -15,8 +15,11 @@ from service.moderation.articles import NewArticle
 from service.moderation.comments import NewAuthor, NewComment
 from service.moderation.judging import Task
 from service.moderation.policy import Action, Reason
+from service.moderation.rules import clusters, versions
+from service.moderation.rules.book import Book
 from service.process import Process, utc_now
 from service.storage.db import Database
+from service.storage.rule_tables import Likeness
 from service.storage.tables import Pick, PickState, State
 from tests.conftest import ARTICLE_TEXT, NOW, House
 from tests.keyword_scorer import answer
@@ -96,6 +99,62 @@ def choosing(house: House) -> Callable[[Session], Pick]:
         actor=Actor(person_id=3),
         now=utc_now(),
     )
+
+
+@pytest.mark.parametrize("judged_first", [0, 1])
+def test_two_alike_that_are_judged_at_once_are_of_one_cluster(
+    process: Process, house: House, judged_first: int
+) -> None:
+    """Also where one of their kind was there before."""
+    words = "The drops from this company restored my sleep and my mood within two short weeks"
+    tasks = []
+    for number in range(judged_first + 2):
+        new = comment(f"c-{number}", words)
+        receipt = process.database.write(submitting(house, new))
+        task = process.database.read(lambda s, r=receipt: judging.find_task(s, r.comment_id))  # type: ignore[misc]
+        assert task is not None
+        tasks.append(task)
+    for task in tasks[:judged_first]:
+        process.database.write(judging_it(task))
+    beside(process.database, *(judging_it(task) for task in tasks[judged_first:]))
+    rows = process.database.read(lambda s: s.scalars(select(Likeness)).all())
+    assert len(rows) == len(tasks), "no member is lost"
+    assert len({row.cluster for row in rows}) == 1
+    assert rows[0].cluster is not None
+    found = process.database.read(lambda s: clusters.find(s, rows[-1].comment_id))
+    assert found is not None
+    assert found.count == len(tasks)
+
+
+def test_eight_alike_that_come_at_once_are_of_one_cluster(process: Process, house: House) -> None:
+    words = "After years of struggling with my knees these drops restored them in two short weeks"
+    tasks = []
+    for number in range(8):
+        receipt = process.database.write(submitting(house, comment(f"c-{number}", words)))
+        task = process.database.read(lambda s, r=receipt: judging.find_task(s, r.comment_id))  # type: ignore[misc]
+        assert task is not None
+        tasks.append(task)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda task: process.database.write(judging_it(task)), tasks))
+    named = process.database.read(lambda s: s.scalars(select(Likeness.cluster)).all())
+    assert len(named) == 8
+    assert len(set(named)) == 1
+    assert named[0] is not None
+
+
+def test_two_put_rules_at_once_and_one_is_told_that_they_have_changed(
+    database: Database, house: House
+) -> None:
+    def putting(name: str) -> Callable[[Session], int]:
+        rule = {"id": name, "name": name, "action": "hold", "when": {"words": [name]}}
+        book = Book.model_validate({"rules": [rule]})
+        return lambda s: versions.put(s, house.site_id, book, seen=0, now=utc_now()).version
+
+    with pytest.raises(Conflict) as refused:
+        beside(database, putting("first"), putting("second"))
+    assert refused.value.code == "stale"
+    kept = database.read(lambda s: versions.get(s, house.site_id))
+    assert (kept.version, [rule.id for rule in kept.book.rules]) == (1, ["first"])
 
 
 def state_of(process: Process, house: House) -> State:

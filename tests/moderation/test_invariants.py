@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -92,6 +93,22 @@ def decide(process: Process, house: House, action: Action, **fields: Any) -> int
             seen=fields.get("seen"),
             now=utc_now(),
         )
+    )
+
+
+def choosing(house: House) -> Callable[[Session], Pick]:
+    return lambda s: picks.choose(
+        s,
+        house.site_id,
+        "a-1",
+        comment_id="c-1",
+        revision=1,
+        spans=[],
+        quote=None,
+        note=None,
+        acknowledge_echo=False,
+        actor=Actor(person_id=3),
+        now=utc_now(),
     )
 
 
@@ -295,22 +312,7 @@ def test_a_move_that_breaks_leaves_no_trace(process: Process, house: House) -> N
 
 def test_undoing_a_rejection_does_not_restore_the_pick(process: Process, house: House) -> None:
     judge(process, receive(process, house, GOOD))
-    editor = Actor(person_id=3)
-    process.database.write(
-        lambda s: picks.choose(
-            s,
-            house.site_id,
-            "a-1",
-            comment_id="c-1",
-            revision=1,
-            spans=[],
-            quote=None,
-            note=None,
-            acknowledge_echo=False,
-            actor=editor,
-            now=utc_now(),
-        )
-    )
+    process.database.write(choosing(house))
     article = process.database.read(lambda s: articles.get(s, house.site_id, "a-1"))
     version = article.draft_version
     process.database.write(
@@ -349,6 +351,34 @@ def test_an_articles_edit_scores_again_and_unpublishes_nothing(
     assert scorer.asked[-1].article is not None
     assert scorer.asked[-1].article.text == "New words."
     assert state_of(process, house) is State.APPROVED
+
+
+def test_a_later_verdict_on_what_a_machine_approved_is_told_and_unpublishes_nothing(
+    process: Process, house: House
+) -> None:
+    task = receive(process, house, GOOD)
+    judge(process, task)
+    worse = answer(replace(task.question, text=SPAM))
+    process.database.write(lambda s: judging.judge(s, task, worse, now=utc_now()))
+    assert state_of(process, house) is State.APPROVED
+    told = process.database.read(
+        lambda s: s.scalars(select(Event).where(Event.kind == EventKind.FLAG)).all()
+    )
+    assert [event.body["verdict"] for event in told] == ["hold"]
+
+
+def test_a_quote_that_is_not_its_authors_is_not_published(process: Process, house: House) -> None:
+    """However it came about: here somebody wrote into the database."""
+    judge(process, receive(process, house, GOOD))
+    process.database.write(choosing(house))
+    process.database.write(lambda s: s.execute(update(Pick).values(quote="I hate the bus.")))
+    with pytest.raises(Conflict) as refused:
+        process.database.write(
+            lambda s: block.publish(
+                s, house.site_id, "a-1", version=1, actor=MACHINE, now=utc_now()
+            )
+        )
+    assert refused.value.code == "pick_not_true"
 
 
 def test_an_article_edited_while_its_comment_is_judged_is_judged_again(
@@ -411,6 +441,35 @@ def test_what_was_published_unjudged_is_judged_however_long_the_models_were_down
     make_due(process.database)
     assert worker.work_once(process)
     assert state_of(process, house) is State.HELD
+
+
+def test_what_was_published_unjudged_and_breaks_the_models_is_held_for_a_person(
+    process: Process, house: House, scorer: KeywordScorer
+) -> None:
+    set_policy(process, house, {"fail": "publish_then_recheck"})
+    receive(process, house, "poison")
+    states = []
+    for _ in range(judging.ATTEMPTS + 1):
+        make_due(process.database)
+        worker.work_once(process)
+        states.append(state_of(process, house))
+    assert states == [State.APPROVED] * (judging.ATTEMPTS - 1) + [State.HELD] * 2
+    assert len(scorer.asked) == judging.ATTEMPTS
+    last = process.database.read(lambda s: s.scalars(select(Decision)).all())[-1]
+    assert (last.now, last.reason) == (State.HELD, Reason.MODEL_UNAVAILABLE)
+
+
+def test_what_a_person_approved_stays_though_it_breaks_the_models(
+    process: Process, house: House
+) -> None:
+    set_policy(process, house, {"fail": "publish_then_recheck"})
+    task = receive(process, house, "poison")
+    for attempt in range(judging.ATTEMPTS):
+        process.database.write(lambda s: judging.give_up(s, task, model_down=False, now=utc_now()))
+        if attempt == 0:
+            decide(process, house, Action.REJECT, seen=State.APPROVED)
+            decide(process, house, Action.APPROVE, seen=State.REJECTED)
+    assert state_of(process, house) is State.APPROVED
 
 
 def test_a_comment_that_cannot_be_ruled_on_does_not_keep_others_waiting(

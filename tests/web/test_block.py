@@ -3,7 +3,7 @@
 import pytest
 from starlette.testclient import TestClient
 
-from tests.conftest import post_comment
+from tests.conftest import post_comment, put_article
 from tests.web.conftest import Browse
 
 pytestmark = pytest.mark.usefixtures("article")
@@ -72,3 +72,16 @@ def test_a_cache_asks_and_hears_whether_it_changed(
 @pytest.mark.parametrize("path", ["/p/post/none.json", "/p/none/a-1.json", "/p/post/a%00b.json"])
 def test_what_is_not_there_is_404(stranger: TestClient, path: str) -> None:
     assert stranger.get(path).status_code == 404
+
+
+def test_a_cache_asks_again_once_the_article_has_moved(
+    client: TestClient, stranger: TestClient
+) -> None:
+    before = stranger.get("/p/post/a-1.html")
+    put_article(client, "a-1", url="https://post.example/moved")
+    known = {"If-None-Match": before.headers["etag"]}
+    after = stranger.get("/p/post/a-1.html", headers=known)
+    assert after.status_code == 200
+    assert 'href="https://post.example/moved"' in after.text
+    known = {"If-None-Match": after.headers["etag"]}
+    assert stranger.get("/p/post/a-1.html", headers=known).status_code == 304

@@ -5,6 +5,7 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
+from service.web import words
 from tests.conftest import ARTICLE_TEXT, post_comment
 
 pytestmark = pytest.mark.usefixtures("article")
@@ -111,3 +112,35 @@ def test_a_draft_that_changed_meanwhile_is_not_published(
 def test_an_article_that_is_not_there_is_404(editor: TestClient) -> None:
     assert editor.get("/desk/post/picks/no-such").status_code == 404
     assert editor.get("/desk/post/picks/a%00b").status_code == 404
+
+
+def test_a_withdrawn_pick_says_why_until_it_is_dismissed(
+    client: TestClient, editor: TestClient
+) -> None:
+    post_comment(client, "good", GOOD)
+    choose(editor, "good", quote="")
+    assert "Withdrawn" not in editor.get(HERE).text
+    ruling = {"action": "reject", "revision": 1, "reason": "off_topic"}
+    client.post("/api/v1/comments/good/decisions", json=ruling)
+    page = editor.get(HERE).text
+    assert "The comment is no longer approved: off topic." in page
+    assert "Ada" in page
+    dismiss = re.search(r'action="([^"]+/drop)"', page)
+    assert dismiss
+    assert editor.post(dismiss[1]).headers["location"].endswith("?said=dropped")
+    assert "Withdrawn" not in editor.get(HERE).text
+
+
+@pytest.mark.parametrize(
+    ("because", "said"),
+    [
+        ("edited", "Its author changed the comment."),
+        ("erased", "The comment was erased."),
+        ("retention", "The comment was erased: it is not kept for longer."),
+        ("spam", "The comment is no longer approved: spam."),
+        ("held", "The comment is no longer approved."),
+        (None, "The comment is no longer approved."),
+    ],
+)
+def test_every_cause_of_a_withdrawal_has_its_sentence(because: str | None, said: str) -> None:
+    assert words.withdrawn(because) == said
