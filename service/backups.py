@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from service.errors import Conflict, Invalid
 from service.settings import Settings
-from service.storage import archives, db, migrations
+from service.storage import archives, copies, db, migrations
 from service.storage.archives import Kind, Manifest
 from service.storage.db import Database, open_database
 
@@ -71,11 +71,11 @@ def must_be_idle(settings: Settings) -> None:
     """Raise Conflict while any other process has the database open."""
     file = db.find_file(settings.database_url)
     if file is not None:
-        with db.holding_file(file):
+        with copies.holding_file(file):
             return
     database = open_database(settings.database_url)
     try:
-        if others := db.count_others(database):
+        if others := copies.count_others(database):
             raise Conflict(f"{others} others are connected to the database: stop Postbag first")
     finally:
         database.dispose()
@@ -89,7 +89,7 @@ def restore(
     if here is None:
         database = open_database(settings.database_url)
         try:
-            db.drop_tables(database)
+            copies.drop_tables(database)
         finally:
             database.dispose()
         migrations.upgrade(settings.database_url, manifest.revision)
@@ -105,7 +105,7 @@ def restore(
             fresh.touch(mode=0o600)
             migrations.upgrade(f"sqlite:///{fresh}", manifest.revision)
         again = _fill(f"sqlite:///{fresh}", file, manifest, erased, reapply)
-        db.put_file(fresh, here)
+        copies.put_file(fresh, here)
     finally:
         for leftover in (fresh, Path(f"{fresh}-wal"), Path(f"{fresh}-shm")):
             leftover.unlink(missing_ok=True)

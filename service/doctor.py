@@ -19,7 +19,7 @@ from service.moderation import backlog, keys, people, sites, workers
 from service.moderation.backlog import Backlog
 from service.scoring import BatchScorer
 from service.settings import Settings
-from service.storage import db, migrations
+from service.storage import copies, db, migrations
 from service.storage.db import Database, open_database
 from service.storage.migrations import Standing
 from service.storage.tables import Event, Key
@@ -184,7 +184,7 @@ def _public_service(settings: Settings) -> Iterator[Finding]:
 
 def examine_database(settings: Settings, database: Database, *, now: datetime) -> Iterator[Finding]:
     """The database, and how far the service has come with what is in it."""
-    damage = db.list_damage(database)
+    damage = copies.list_damage(database)
     yield Finding(
         what="the database is undamaged",
         well=not damage,

@@ -19,7 +19,7 @@ from service.moderation import delivery_log, keys, sites, webhooks, workers
 from service.moderation.webhooks import Wanted
 from service.process import utc_now
 from service.settings import Oidc, Settings
-from service.storage import db
+from service.storage import copies, db
 from service.storage.db import Database, open_database
 from service.storage.tables import Comment, Event, EventKind, Key, Person, Scope, State
 from service.storage.webhook_tables import Delivery, Webhook
@@ -141,7 +141,7 @@ def test_a_damaged_file_is_named_and_looked_at_no_further(
 ) -> None:
     file = db.find_file(settings.database_url)
     if file is None:
-        assert db.list_damage(database) == []
+        assert copies.list_damage(database) == []
         return
     database.dispose()
     content = bytearray(file.read_bytes())

@@ -20,7 +20,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from sqlalchemy.engine import Connection
 
 from service.errors import Conflict, Invalid
-from service.storage import db, migrations
+from service.storage import copies, db, migrations
 from service.storage.db import Database
 
 FORMAT = 1
@@ -139,7 +139,7 @@ def load_rows(file: Path, manifest: Manifest, database: Database) -> None:
             for table in tables:
                 with archive.open(f"{table.name}.jsonl") as entry:
                     _load_table(connection, table, entry)
-                db.set_counter(connection, table, manifest.counters.get(table.name, 0))
+                copies.set_counter(connection, table, manifest.counters.get(table.name, 0))
 
 
 def count_rows(database: Database) -> dict[str, int]:
@@ -163,10 +163,10 @@ def _write_copy(database: Database, archive: zipfile.ZipFile, *, beside: Path) -
     copy = beside.with_suffix(".copy")
     copy.touch(mode=0o600)
     try:
-        db.copy_file(database, copy)
+        copies.copy_file(database, copy)
         copied = db.open_database(f"sqlite:///{copy}")
         try:
-            if damage := db.list_damage(copied):
+            if damage := copies.list_damage(copied):
                 raise Conflict(f"the database is damaged ({damage[0]}): nothing was written")
             with copied.engine.connect() as connection:
                 revision = migrations.revision_at(connection)
@@ -192,7 +192,7 @@ def _poured(source: IO[bytes], entry: IO[bytes]) -> str:
 def _write_rows(database: Database, archive: zipfile.ZipFile, *, beside: Path) -> Content:
     counts: dict[str, int] = {}
     sha256: dict[str, str] = {}
-    with db.snapshot(database) as connection:
+    with copies.snapshot(database) as connection:
         found = sa.MetaData()
         found.reflect(connection)
         tables = _ours(found)
@@ -207,7 +207,7 @@ def _write_rows(database: Database, archive: zipfile.ZipFile, *, beside: Path) -
         return Content(
             revision=migrations.revision_at(connection),
             counts=counts,
-            counters=db.list_counters(connection, tables),
+            counters=copies.list_counters(connection, tables),
             sha256=sha256,
         )
 
