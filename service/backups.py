@@ -84,16 +84,16 @@ def must_be_idle(settings: Settings) -> None:
 def restore(
     settings: Settings, file: Path, manifest: Manifest, erased: ErasedRows, *, reapply: Reapply
 ) -> Restored:
-    """Make a backup the database: brought up to date, and without what `erased` names."""
+    """Make a backup the database, or leave it as it was: brought up to date, and without what `erased` names."""
     here = db.find_file(settings.database_url)
     if here is None:
         database = open_database(settings.database_url)
         try:
-            copies.drop_tables(database)
+            with copies.set_aside(database):
+                migrations.upgrade(settings.database_url, manifest.revision)
+                again = _fill(settings.database_url, file, manifest, erased, reapply)
         finally:
             database.dispose()
-        migrations.upgrade(settings.database_url, manifest.revision)
-        again = _fill(settings.database_url, file, manifest, erased, reapply)
         return Restored(manifest=manifest, erased=again)
     here.parent.mkdir(parents=True, exist_ok=True)
     # Made ready beside the database, and put in its place when there is nothing left to go wrong.

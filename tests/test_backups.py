@@ -26,7 +26,7 @@ from service.moderation import erasures
 from service.moderation.actor import MACHINE
 from service.process import Process
 from service.settings import Settings
-from service.storage import archives, db, migrations
+from service.storage import archives, copies, db, migrations
 from service.storage.archives import Kind
 from service.storage.db import Database, open_database
 from service.storage.tables import Comment
@@ -104,6 +104,59 @@ def test_who_was_erased_after_a_backup_is_erased_after_its_restore(
         assert b"bus stops" not in embedded.read_bytes()
     # It serves as before: the next comment finds its place.
     assert post_comment(client, "c-4", "Another thing.").status_code == 201
+
+
+@pytest.mark.parametrize("portable", [False, True])
+def test_a_restore_that_fails_leaves_what_was_there(
+    client: TestClient,
+    article: dict[str, Any],
+    process: Process,
+    settings: Settings,
+    tmp_path: Path,
+    portable: bool,
+) -> None:
+    post_comment(client, "c-1", WORDS)
+    file, manifest = backups.take(
+        settings, process.database, tmp_path / "b.zip", portable=portable, now=NOW
+    )
+    post_comment(client, "c-2", "Written after the backup.")
+    process.database.dispose()
+    one_row_more = {**manifest.counts, "comments": manifest.counts["comments"] + 1}
+    broken = manifest.model_copy(update={"counts": one_row_more})
+    for _ in range(2):
+        with pytest.raises(Invalid, match="has not the rows"):
+            backups.restore(settings, file, broken, [], reapply=erasures.reapply)
+        assert state_of(process.database, "c-2") == "approved"
+        assert migrations.is_current(process.database)
+    assert post_comment(client, "c-3", "Another thing.").status_code == 201
+    process.database.dispose()
+    backups.restore(settings, file, manifest, [], reapply=erasures.reapply)
+    with pytest.raises(sa.exc.NoResultFound):
+        state_of(process.database, "c-2")
+
+
+def test_a_restore_that_was_cut_off_is_undone_by_the_next(
+    client: TestClient,
+    article: dict[str, Any],
+    process: Process,
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    if db.find_file(settings.database_url) is not None:
+        return  # an embedded database is made ready beside the old one
+    post_comment(client, "c-1", WORDS)
+    with process.database.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE anothers (id int)")
+    process.database.dispose()
+    cut_off = copies.set_aside(process.database)
+    cut_off.__enter__()
+    migrations.upgrade(settings.database_url)
+    with pytest.raises(OSError, match="disk"), copies.set_aside(process.database):
+        raise OSError("the disk is full")
+    assert state_of(process.database, "c-1") == "approved"
+    with process.database.engine.connect() as connection:
+        assert "postbag_set_aside" not in sa.inspect(connection).get_schema_names()
+        assert sa.inspect(connection).has_table("anothers")
 
 
 def test_the_list_of_erasures_grows_by_what_is_new_and_survives_a_cut(tmp_path: Path) -> None:

@@ -14,6 +14,11 @@ from sqlalchemy.exc import DBAPIError
 
 from service.errors import Conflict
 from service.storage.db import Database
+from service.storage.tables import Table
+
+# A schema of PostgreSQL's.
+ASIDE = "postbag_set_aside"
+VERSION_TABLE = "alembic_version"
 
 
 @contextmanager
@@ -101,12 +106,41 @@ def put_file(fresh: Path, file: Path) -> None:
         os.replace(fresh, file)
 
 
-def drop_tables(database: Database) -> None:
-    """Take everything out of a server's database."""
-    found = sa.MetaData()
+@contextmanager
+def set_aside(database: Database) -> Iterator[None]:
+    """Keep a server's tables out of the way of new ones: put back if these do not come about, dropped when they have.
+
+    What a restore left aside when it was cut off is put back first. Tables that are not Postbag's stay.
+    """
     with database.engine.begin() as connection:
-        found.reflect(connection)
-        found.drop_all(connection)
+        _put_back(connection)
+        connection.execute(sa.schema.CreateSchema(ASIDE))
+        for name in _ours(connection):
+            connection.exec_driver_sql(f'ALTER TABLE "{name}" SET SCHEMA {ASIDE}')
+    try:
+        yield
+    except BaseException:
+        with database.engine.begin() as connection:
+            _put_back(connection)
+        raise
+    with database.engine.begin() as connection:
+        connection.execute(sa.schema.DropSchema(ASIDE, cascade=True))
+
+
+def _put_back(connection: Connection) -> None:
+    if ASIDE not in sa.inspect(connection).get_schema_names():
+        return
+    here = connection.scalar(sa.select(sa.func.current_schema()))
+    for name in _ours(connection):
+        connection.exec_driver_sql(f'DROP TABLE "{name}" CASCADE')
+    for name in _ours(connection, schema=ASIDE):
+        connection.exec_driver_sql(f'ALTER TABLE {ASIDE}."{name}" SET SCHEMA "{here}"')
+    connection.execute(sa.schema.DropSchema(ASIDE))
+
+
+def _ours(connection: Connection, *, schema: str | None = None) -> list[str]:
+    known = {*Table.metadata.tables, VERSION_TABLE}
+    return [name for name in sa.inspect(connection).get_table_names(schema) if name in known]
 
 
 def list_counters(connection: Connection, tables: Sequence[sa.Table]) -> dict[str, int]:
