@@ -137,7 +137,10 @@ def _picked(session: Session, comment_ids: list[int]) -> dict[int, list[Any]]:
 
 
 def _described(session: Session, comment_ids: list[int]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """What the models are told of each comment; its author is not among it."""
+    """What the models are told of each comment; its author is not among it, nor what the law had removed."""
+    removed = select(Decision.id).where(
+        Decision.comment_id == Parent.id, Decision.reason == Reason.LEGAL
+    )
     rows = session.execute(
         select(
             Comment.id,
@@ -161,7 +164,10 @@ def _described(session: Session, comment_ids: list[int]) -> Iterator[tuple[int, 
             (ArticleRevision.article_id == Article.id)
             & (ArticleRevision.number == Article.revision),
         )
-        .outerjoin(Parent, (Parent.id == Comment.parent_id) & Parent.state.in_(STANDING))
+        .outerjoin(
+            Parent,
+            and_(Parent.id == Comment.parent_id, Parent.state.in_(STANDING), ~removed.exists()),
+        )
         .outerjoin(
             ParentRevision,
             (ParentRevision.comment_id == Parent.id) & (ParentRevision.number == Parent.revision),

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from service.errors import Conflict, FieldError, Invalid
 from service.moderation import comments, decisions, leases, legal, reading
@@ -182,16 +182,16 @@ def list_undoable(
     session: Session, site_id: int, *, actor: Actor, limit: int
 ) -> list[tuple[Decision, View]]:
     """An actor's newest decisions that can still be undone."""
-    newest = (
-        select(func.max(Decision.id))
-        .where(Decision.site_id == site_id)
-        .group_by(Decision.comment_id)
+    later = aliased(Decision)
+    overtaken = select(later.id).where(
+        later.comment_id == Decision.comment_id, later.id > Decision.id
     )
     rows = session.scalars(
         select(Decision)
         .join(Comment, Comment.id == Decision.comment_id)
         .where(
-            Decision.id.in_(newest),
+            Decision.site_id == site_id,
+            ~overtaken.exists(),
             Decision.person_id == actor.person_id,
             Decision.undoes_id.is_(None),
             Decision.was.in_(list(decisions.BECOMES.values())),

@@ -89,3 +89,14 @@ def test_the_words_of_a_parent_that_was_withdrawn_are_not_told(
     assert exported(database, house)["c-2"]["parent_text"] == THOUGHT
     assert client.delete("/api/v1/comments/c-1").is_success
     assert exported(database, house)["c-2"]["parent_text"] is None
+
+
+def test_the_words_of_a_parent_that_the_law_had_removed_are_not_told(
+    client: TestClient, database: Database, house: House
+) -> None:
+    post_comment(client, "c-1", THOUGHT)
+    post_comment(client, "c-2", "Buy at my casino.", parent_id="c-1")
+    decide(client, "c-2", "reject", "spam")
+    body = {"action": "reject", "reason": "legal", "reference": "4 U 12/26", "revision": 1}
+    assert client.post("/api/v1/comments/c-1/decisions", json=body).is_success
+    assert exported(database, house)["c-2"]["parent_text"] is None
