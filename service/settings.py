@@ -100,7 +100,7 @@ SETTINGS = (
     ),
     Setting(
         name="OIDC_NAME",
-        default="single sign-on",
+        default="SSO",
         help="What the sign-in page calls the provider.",
     ),
     Setting(

@@ -140,6 +140,7 @@ def test_it_writes_nothing_and_asks_no_model(
             }
         )
 
+    preview()  # the first call of a key's day is noted with the key
     before = everything()
     assert preview(hold={"spam": 1.0}, observe=True)["changes"]
     assert everything() == before
