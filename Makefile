@@ -13,8 +13,9 @@ demo: $(VENV)/.installed
 demo-reset: $(VENV)/.installed
 	@$(BIN)/postbag demo --reset
 
+# Two at a time, each file by one of them: what a file sets up is set up once.
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -5,14 +5,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from schemathesis.pytest.plugin import SchemathesisFunction
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
@@ -31,6 +33,19 @@ from tests.running import Demo, free_port, read_off, wait_until_ready
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 ROOT = Path(__file__).parents[1]
 PASSWORD = "a long enough password"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let every test have an id of its own: of two that share one, pytest-xdist runs one.
+
+    Schemathesis names its items apart and leaves them one id.
+    """
+    for item in items:
+        if isinstance(item, SchemathesisFunction):
+            item._id = replace(item.id, params=item.operation_label)
+    twice = [name for name, times in Counter(item.nodeid for item in items).items() if times > 1]
+    if twice:
+        raise pytest.UsageError(f"several tests are called {twice[0]}")
 
 
 @dataclass(frozen=True, kw_only=True)
